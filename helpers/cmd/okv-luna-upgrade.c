@@ -9,6 +9,7 @@
 #include "cmd/tool.h"
 #include "fs/root.h"
 #include "proc/child.h"
+#include "upgrade/journal.h"
 
 enum { WORDS_MAX = 64 };
 
@@ -190,6 +191,10 @@ static int run(struct cmd_context *context, struct fault *f)
 				    "OKV's upgrade ended with status %d; if this server was not upgraded: okv-luna "
 				    "pre-upgrade --abort, else: okv-luna post-upgrade",
 				    status);
+	struct fault why = { 0 };
+	/* Until the restart nothing else may tell: the new system can have its own copy of the journal. */
+	if (journal_add(context->root, UPGRADE_PRE, &why, "end upgraded") < 0)
+		report_say(context->report, REPORT_WARNING, "%s", why.text);
 	report_say(context->report, REPORT_RESULT,
 		   "OKV's upgrade succeeded; post-upgrade runs at the next boot, or now: okv-luna post-upgrade");
 	return 0;

@@ -487,13 +487,16 @@ static void validity_line(struct asking *a, const struct certificate_file *file,
 	}
 }
 
-static void file_fail(struct asking *a, const struct certificate_file *file, const char *word, const char *sentence)
+static const char see_config[] = "to see why: okv-luna config check";
+
+static void file_fail(struct asking *a, const struct certificate_file *file, const char *word, const char *sentence,
+		      const char *remedy)
 {
 	struct hsm_network_line *line = line_add(a);
 
 	text_add_format(&line->subject, "certificate file '%s' (%s)", SHOWN(file->path), file->entry);
 	SAY(line, HSM_NETWORK_FAIL, word, "%s", sentence);
-	FIX(line, "to see why: okv-luna config check");
+	FIX(line, "%s", remedy);
 }
 
 static void pair_line(struct asking *a, const struct certificate_file *file, const struct text *bytes)
@@ -512,7 +515,7 @@ static void pair_line(struct asking *a, const struct certificate_file *file, con
 		a->failed = true;
 	else if (key.public_part.length > 0 && certificate.public_part.length > 0 &&
 		 !text_same(&key.public_part, &certificate.public_part))
-		file_fail(a, file, "pair", "does not belong to the client's private key");
+		file_fail(a, file, "pair", "does not belong to the client's private key", see_config);
 }
 
 static void file_lines(struct asking *a, const struct certificate_file *file)
@@ -524,7 +527,7 @@ static void file_lines(struct asking *a, const struct certificate_file *file)
 	size_t count = 0;
 
 	if (fs_read_linked(a->question->root, file->path, &bytes, &why) < 0) {
-		file_fail(a, file, "unreadable", why.text);
+		file_fail(a, file, "unreadable", why.text, see_config);
 		return;
 	}
 	for (size_t at = 0; pem_certificate_next(text_string(&bytes), bytes.length, &at, &der);) {
@@ -534,7 +537,8 @@ static void file_lines(struct asking *a, const struct certificate_file *file)
 		validity_line(a, file, &bytes, &c);
 	}
 	if (count == 0)
-		file_fail(a, file, "no-certificate", "holds no certificate that can be read");
+		file_fail(a, file, "no-certificate", "holds no certificate that can be read",
+			  "copy it again from where it came from: the HSM, or the archive of the cloud service");
 	else if (!file->authorities)
 		pair_line(a, file, &bytes);
 }

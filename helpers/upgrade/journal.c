@@ -16,7 +16,7 @@
 enum { ROTATE_SIZE = 256 * 1024, READ_MAX = 8 * 1024 * 1024, LINE_MAX_BYTES = 1024 };
 
 static const char *const hook_names[] = { "pre-upgrade", "mid-upgrade", "post-upgrade" };
-static const char *const good_ends[] = { "go", "changed", "unchanged", "proven", "accepted", NULL };
+static const char *const good_ends[] = { "go", "changed", "unchanged", "proven", "accepted", "upgraded", NULL };
 
 const char *upgrade_hook_name(enum upgrade_hook hook)
 {

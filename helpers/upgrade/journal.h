@@ -9,6 +9,7 @@
  *
  * Promise: a line is appended by one write(2) and synced, so a killed run leaves whole lines.  If a line is cut off
  * nevertheless, the reader ignores it and the next writer ends it.  A hook with a begin but no end was killed.
+ * okv-luna upgrade adds "pre-upgrade end upgraded" when OKV's upgrade has succeeded.
  * journal_read() ignores lines that it cannot parse.
  */
 #ifndef OKV_UPGRADE_JOURNAL_H
@@ -32,7 +33,7 @@ const char *upgrade_hook_name(enum upgrade_hook hook);
 struct journal_event {
 	int64_t began; /* seconds since 1970; 0: never */
 	int64_t ended; /* 0: killed, or still running */
-	bool good;     /* it ended with "go", "changed", "unchanged", "proven" or "accepted" */
+	bool good;     /* it ended with "go", "upgraded", "changed", "unchanged", "proven" or "accepted" */
 	char end[200]; /* the rest of its end line: "go", "no the reason", ... */
 };
 

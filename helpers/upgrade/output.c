@@ -41,11 +41,9 @@ static const char *pre_answer(const struct upgrade_run *run, struct text *senten
 	if (failed(run)) {
 		text_add_format(sentence, "Do not upgrade: %s", run->verdict.text);
 		if (!run->dry_run)
-			text_add_format(
-				advice,
-				"Fix it and run okv-luna %s again, or put everything back: okv-luna pre-upgrade "
-				"--abort\n",
-				run->called ? "upgrade" : "pre-upgrade");
+			text_add_format(advice, "Fix it and run okv-luna %s again%s\n",
+					run->called ? "upgrade" : "pre-upgrade",
+					run->unbegun ? "." : ", or put everything back: okv-luna pre-upgrade --abort");
 		return "no";
 	}
 	const char *but = is_without_interface(run)

@@ -113,6 +113,10 @@ bool upgrade_has_begun(int root, const struct journal_history *history, struct t
 			upgrade_hook_name(history->hooks[UPGRADE_POST].began != 0 ? UPGRADE_POST : UPGRADE_MID));
 		return true;
 	}
+	if (strcmp(history->hooks[UPGRADE_PRE].end, "upgraded") == 0) {
+		text_add_string(ret_how, "OKV's upgrade has run");
+		return true;
+	}
 	/* If the new OKV replaced its generic files, mid-upgrade did not run: compare the releases. */
 	return snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, &ignored) == 0 &&
 	       snapshot_machine_find(root, &now, &ignored) == 0 &&
@@ -330,7 +334,9 @@ int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
 	run->kind = UPGRADE_PRE;
 	if (upgrade_run_merged(run, pre_steps, sizeof(pre_steps) / sizeof(pre_steps[0]), f) < 0)
 		return -1;
-	if (run->verdict.kind != FAULT_NONE)
+	/* Refused because of the last upgrade, it does not belong into the record of that upgrade. */
+	run->unbegun = upgrade_outcome_of(run, step_before) == STEP_FAILED;
+	if (run->verdict.kind != FAULT_NONE && !run->unbegun)
 		hook_note(run, "end no %.300s", run->verdict.text);
 	return 0;
 }
@@ -455,7 +461,21 @@ static int step_undo_wiring(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* Removes the group, or OKV's user from it, if pre-upgrade added it. */
+/* True if the group owns what is to be preserved: a client that was installed since, for example. */
+static int group_is_used(struct step *step, bool *ret_used, struct fault *f)
+{
+	SNAPSHOT_AUTO now = { 0 };
+	bool used = false;
+
+	if (state_read(step, SCAN_ATTRIBUTES, &now, f) < 0)
+		return -1;
+	for (size_t i = 0; now.group_there && i < now.manifest.count; i++)
+		used = used || (now.manifest.entries[i].has_attributes && now.manifest.entries[i].gid == now.group_id);
+	*ret_used = used;
+	return 0;
+}
+
+/* Removes the group, or OKV's user from it, if pre-upgrade added it and nothing needs it since. */
 static int step_undo_group(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO before = { 0 };
@@ -463,6 +483,15 @@ static int step_undo_group(struct step *step, struct fault *f)
 
 	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
+	bool used = false;
+	if (!before.member && group_is_used(step, &used, f) < 0)
+		return -1;
+	if (used) {
+		step_add_info(step, "group '%s' and its member stay: files belong to it now",
+			      step->run->settings->hsm_group);
+		step->skipped = true;
+		return 0;
+	}
 	if (!before.group_there)
 		return okv_group_remove(&job, &step->changed, f);
 	return before.member ? 0 : okv_member_remove(&job, &step->changed, f);

@@ -127,6 +127,17 @@ static bool config_fails(const struct upgrade_run *run)
 	return config != NULL && step_result_is_bad(config);
 }
 
+/* True if check_config() names a problem, even one that is no failure while the HSM answers. */
+static bool config_has_findings(const struct upgrade_run *run)
+{
+	const struct step_result *config = upgrade_result_of(run, check_config);
+	bool found = false;
+
+	for (size_t i = 0; config != NULL && i < config->finding_count; i++)
+		found = found || config->findings[i].severity > STEP_INFO;
+	return found;
+}
+
 static bool is_of_config(const struct finding *finding)
 {
 	return !okv_check_is_of_wiring(finding);
@@ -242,7 +253,7 @@ static int network_check(struct step *step, enum hsm_network_part part, struct f
 
 	if (!fs_exists(step->run->root, step->run->settings->chrystoki_conf))
 		return step_not_checked(step, "there is no Chrystoki.conf");
-	const bool reported = config_fails(step->run);
+	const bool reported = config_fails(step->run), explained = !servers && config_has_findings(step->run);
 	if (hsm_network_ask(&question, &network, f) < 0)
 		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT || reported
 			       ? step_not_checked(step, f->text)
@@ -261,9 +272,9 @@ static int network_check(struct step *step, enum hsm_network_part part, struct f
 		if (line->level == HSM_NETWORK_OK)
 			step_add_info(step, "%s: %s", text_string(&line->subject), text_string(&line->sentence));
 		/* config reports what is wrong with a file of the client, also where the HSM answers. */
-		else if (hsm_network_is_of_file(line) && (reported || !answering || !servers))
+		else if (hsm_network_is_of_file(line) && (reported || !answering || explained))
 			step_add_finding(step, STEP_LOW, NULL, NULL, "%s: not tried, waits for %s",
-					 text_string(&line->subject), reported || answering ? "config" : "slots");
+					 text_string(&line->subject), reported || explained ? "config" : "slots");
 		else
 			step_add_finding(step, decides ? STEP_HIGH : STEP_LOW, text_string(&line->remedy), NULL,
 					 "%s: %s", text_string(&line->subject), text_string(&line->sentence));
@@ -294,8 +305,9 @@ static int check_group(struct step *step, struct fault *f)
 	struct accounts_user user;
 	size_t lacking;
 	gid_t gid;
+	if (is_without_client(step->run))
+		return step_not_checked(step, "there is no Luna client");
 	const int wanted = step_needs_group(step, f);
-
 	if (wanted <= 0)
 		return wanted;
 	if (fs_read_config(step->run->root, "/etc/group", &group, f) < 0 ||
@@ -479,6 +491,9 @@ static int check_upgrade(struct step *step, struct fault *f)
 	} else if (mid->began != 0 && post->ended == 0) {
 		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL, "an upgrade is not proven yet; %s",
 				 when);
+	} else if (open && strcmp(pre->end, "upgraded") == 0) {
+		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL,
+				 "OKV's upgrade has run, and is not proven yet; %s", when);
 	} else if (open && upgrade_has_begun(step->run->root, &history, &how)) {
 		step_add_finding(step, STEP_MEDIUM, "okv-luna post-upgrade", NULL,
 				 "an upgrade is not proven yet, and our part did not run inside it (%s); %s",
@@ -502,6 +517,9 @@ static int check_upgrade(struct step *step, struct fault *f)
 	return 0;
 }
 
+/* Before that, another node may need this one's, or this one may not have been enabled from it. */
+static const char bundle_remedy[] = "when all nodes are HSM-enabled, on each of them: okv-luna bundle clean";
+
 static int check_bundle(struct step *step, struct fault *f)
 {
 	OKV_LEFTOVERS_AUTO leftovers = { 0 };
@@ -517,7 +535,7 @@ static int check_bundle(struct step *step, struct fault *f)
 					 SHOWN(leftover->path), text_string(&what));
 		else
 			step_add_finding(step, STEP_MEDIUM,
-					 leftover->kind == OKV_LEFTOVER_BUNDLE ? "okv-luna bundle clean"
+					 leftover->kind == OKV_LEFTOVER_BUNDLE ? bundle_remedy
 									       : "okv-luna bundle clean --keep-bundle",
 					 NULL, "'%s' is left over, and is secret: %s", SHOWN(leftover->path),
 					 text_string(&what));

@@ -108,6 +108,7 @@ struct upgrade_run {
 	unsigned elapsed_ms;
 	struct fault verdict;        /* the first failure or STEP_HIGH finding; FAULT_NONE: none so far */
 	bool changed;                /* a step changed something */
+	bool unbegun;                /* pre-upgrade: it could not begin, so there is nothing to call off */
 	struct step_result *results; /* owned */
 	size_t result_count;
 };

@@ -162,6 +162,17 @@ setup() { upgrade_setup; }
 	grep -q '^oinstall:' "$ROOT/etc/group"
 }
 
+@test "--abort leaves a group that was not there before to the files that belong to it now" {
+	sed -i '/^hsmusers/d' "$ROOT/etc/group" "$ROOT/etc/gshadow"
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 pre
+	[[ $output == *'Do not upgrade'* ]]
+	# As an installer or repair does it.
+	chgrp "$(sed -n 's/^hsmusers:x:\([0-9]*\):.*/\1/p' "$ROOT/etc/group")" "$ROOT$LC/cert"
+	run -0 pre --abort
+	grep -q '^hsmusers:.*:oracle$' "$ROOT/etc/group"
+}
+
 @test "--abort leaves what was wired before" {
 	"$build/libexec/okv-luna-config" --root "$ROOT" wire -q
 	pre -q

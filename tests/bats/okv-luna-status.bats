@@ -58,7 +58,7 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	upgrade_reset
 	touch "$ROOT/tmp/hsmbundle"
 	run -0 status_of
-	[[ $(check bundle) == WARN* && $output == *"fix: okv-luna bundle clean"* ]]
+	[[ $(check bundle) == WARN* && $output == *"fix: okv-luna bundle clean --keep-bundle"* ]]
 	upgrade_reset
 	rm -r "$ROOT${LC:?}"
 	run -1 status_of
@@ -103,7 +103,7 @@ upgrade_reset() {
 	[[ $(check ready) == *"not ready for: upgrade; see library, config, slots" ]]
 	rm -r "$ROOT${LC:?}"
 	run -1 status_of --for cluster
-	[[ $(check ready) == *"see client, library, config, slots, certificates, policy" ]]
+	[[ $(check ready) == *"see client, library, config, slots, certificates, group, policy" ]]
 	run -2 status_of --for fun
 }
 
@@ -186,6 +186,8 @@ upgrade_reset() {
 	printf 'OKVB1\n{}\n' >"$ROOT/tmp/for-node-2"
 	run -0 status_of -v
 	[[ $(check bundle) == "WARN  bundle        '/usr/local/okv/hsm/hsmbundle' is left over, and is secret: "* ]]
+	# Another node may need it still.
+	[[ ${lines[*]} == *' when all nodes are HSM-enabled, on each of them: okv-luna bundle clean '* ]]
 	for copy in /tmp/for-node-2 /var/tmp/notes.txt; do
 		[[ $output == *"'$copy' is left over, and is secret: "*"fix: okv-luna bundle clean --keep-bundle"* ]]
 	done
@@ -452,6 +454,15 @@ upgrade_reset() {
 	run -0 status_of
 	[[ $(check config) == "WARN "*"do not belong together; yet the HSM answers" ]]
 	[[ $(check certificates) == "WARN "*"(ClientCertFile): not tried, waits for config" ]]
+}
+
+@test "a damaged certificate that only its own check can see is told there, with what to do" {
+	everyday
+	printf -- '-----BEGIN CERTIFICATE-----\nd29yZHM=\n-----END CERTIFICATE-----\n' >"$ROOT$LC/cert/client/okv1.pem"
+	run status_of
+	[[ $(check config) == 'OK '* ]]
+	[[ $(check certificates) == "WARN "*"(ClientCertFile): holds no certificate that can be read" ]]
+	[[ $output == *' copy it again from where it came from: '* ]]
 }
 
 @test "a certificate that does not hold today is told by the slots that do not show, and not again" {

@@ -48,6 +48,28 @@ upgrade() { "$build/libexec/okv-luna-upgrade" --root "$ROOT" "$@"; }
 	[[ $output == *"Fix it and run okv-luna upgrade again"* ]]
 }
 
+@test "an upgrade that has run is not started again, nor called off: it is to be proven" {
+	local status_of="$build/libexec/okv-luna-status --root $ROOT" pre="$build/libexec/okv-luna-pre-upgrade --root $ROOT"
+	run -0 upgrade -- /root/upgrade
+	rm "$ROOT/root/called"
+	run $status_of
+	[[ $output == *"OKV's upgrade has run, and is not proven yet"*'fix: okv-luna post-upgrade'* ]]
+	[[ $output != *'start it with okv-luna upgrade'* ]]
+	[ "$("$build/libexec/okv-luna-guide" --root "$ROOT" upgrade --json | jq -r '.steps[] | select(.id == "upgrade").state')" = 'done' ]
+	# Neither that, nor asking again, changes what is known of the upgrade.
+	run -1 upgrade -- /root/upgrade
+	[[ $output == *"Do not upgrade: the last upgrade is not proven yet: OKV's upgrade has run"* ]]
+	[[ $output == *'Fix it and run okv-luna upgrade again.'* && $output != *'everything back'* ]]
+	[ ! -e "$ROOT/root/called" ]
+	run -3 $pre
+	run -3 $pre --abort
+	run $status_of
+	[[ $output == *"OKV's upgrade has run, and is not proven yet"* ]]
+	run -0 "$build/libexec/okv-luna-post-upgrade" --root "$ROOT"
+	run -0 $status_of
+	[[ $output == *'OK    upgrade       the last one is proven'* ]]
+}
+
 @test "its failure is ours, with what to do next" {
 	WITH=3 run -5 upgrade -- /root/upgrade
 	[[ $output == *"ended with status 3"*"pre-upgrade --abort"* ]]
@@ -58,6 +80,7 @@ upgrade() { "$build/libexec/okv-luna-upgrade" --root "$ROOT" "$@"; }
 	WITH=0 run -0 --separate-stderr upgrade --json -- /root/upgrade
 	[ "$(jq -c . <<<"$output")" = '{"command":"okv-luna-upgrade","exit":0}' ]
 	[[ $stderr == *"Go: "*"from OKV"* ]]
+	post -q
 	WITH=3 run -5 --separate-stderr upgrade --json -- /root/upgrade
 	[ "$(jq -r '.exit, .error.kind' <<<"$output" | tr '\n' ' ')" = '5 system ' ]
 	[[ $stderr == *"from OKV"*"ended with status 3"* ]]
@@ -77,6 +100,7 @@ upgrade() { "$build/libexec/okv-luna-upgrade" --root "$ROOT" "$@"; }
 	SSH_CONNECTION=x run -0 upgrade --yes -- /root/upgrade
 	[[ $output == *"SSH session outside tmux and screen"* ]]
 	for held in TMUX STY; do
+		post -q
 		run -0 env SSH_CONNECTION=x $held=x "$build/libexec/okv-luna-upgrade" --root "$ROOT" -- /root/upgrade
 		[[ $output != *"SSH session"* ]]
 	done
