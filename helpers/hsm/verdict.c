@@ -326,13 +326,21 @@ static int key_evaluate(const struct hsm_key *key, struct fault *f)
 		return fault_negative(
 			f, "the PIN of slot %" PRIu64 " is locked, or one try away from it, so it was not tried",
 			key->slot);
+	if (key->call != HSM_CALL_NONE && key->rv == CKR_PIN_INCORRECT)
+		return fault_negative(f,
+				      "the key in slot %" PRIu64 " could not be checked: %s answered %s; the PIN is "
+				      "wrong, and a few more wrong ones lock it or erase the partition",
+				      key->slot, hsm_call_name(key->call), HSM_RV(key->rv));
 	if (key->call != HSM_CALL_NONE)
 		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s answered %s", key->slot,
 				      hsm_call_name(key->call), HSM_RV(key->rv));
 	if (key->found != 1)
 		return fault_negative(
-			f, "slot %" PRIu64 " holds %s secret key with that label, and exactly one is required",
-			key->slot, key->found == 0 ? "no" : "more than one");
+			f, "slot %" PRIu64 " holds %s secret key with that label, and exactly one is required%s",
+			key->slot, key->found == 0 ? "no" : "more than one",
+			key->found == 0 ? "; compare the label, letter by letter; OKV makes its root key when its "
+					  "console initializes the HSM: okv-luna guide"
+					: "");
 	if (key->sensitive == 0 || key->extractable != 0)
 		return fault_negative(f, "the key in slot %" PRIu64 " is %s: it can leave the HSM", key->slot,
 				      key->sensitive != 0 ? "extractable" : "not sensitive");

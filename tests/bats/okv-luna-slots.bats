@@ -362,7 +362,7 @@ label_of() {
 	printf 9999 >"$TREE/wrong"
 	chmod 600 "$TREE/wrong"
 	expect 1 --key root --pin-file "$TREE/wrong"
-	said 'C_Login answered CKR_PIN_INCORRECT'
+	said 'C_Login answered CKR_PIN_INCORRECT; the PIN is wrong, and a few more wrong ones lock it'
 	[[ $output != *9999* ]]
 	: >"$TREE/wrong"
 	expect 3 --key root --pin-file "$TREE/wrong"
