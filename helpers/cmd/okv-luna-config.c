@@ -251,7 +251,7 @@ static int edit_make(struct cmd_context *context, struct edit *edit, struct faul
 		cmd_print(context, "%s: there is no %s '%s'; nothing to do\n", context->settings.chrystoki_conf,
 			  edit->removes, SHOWN(edit->key != NULL ? edit->key : edit->section));
 	else if (r == 0 && !changed)
-		cmd_print(context, "%s: is set so already\n", context->settings.chrystoki_conf);
+		cmd_print(context, "%s: already has this value\n", context->settings.chrystoki_conf);
 	else if (r == 0 && edit->value != NULL && !chrystoki_is_secret(edit->key))
 		okv_job_tell(&job, "%s: %s: \"%s\" -> \"%s\"", context->settings.chrystoki_conf, SHOWN(edit->key),
 			     SHOWN(edit->old != NULL ? edit->old : ""), SHOWN(edit->value));

@@ -611,8 +611,8 @@ static int labels_cause(struct diagnosis *d, struct fault *f)
 			text_add_format(&shown, "%s'%s'", shown.length > 0 ? ", " : "",
 					SHOWN(d->answer->slots[i].label));
 	hsm_causes_add(&d->causes, NULL,
-		       "what shows is labelled %s; TOKEN_LABEL in '" SETTINGS_FILE
-		       "' has to be, to the letter, what was given at OKV's console (HSM page, Use Token Label)",
+		       "the usable tokens have the labels %s; TOKEN_LABEL in '" SETTINGS_FILE
+		       "' must be exactly the label given at OKV's console (HSM page, Use Token Label)",
 		       text_string(&shown));
 	return text_check(&shown, f);
 }
@@ -631,8 +631,8 @@ static int beyond_cause(struct diagnosis *d, struct fault *f)
 		if (hsm_answer_usable(answer) == 0)
 			hsm_causes_add(
 				&d->causes, NULL,
-				"there is a slot, and its partition cannot be used: see with lunacm whether it is"
-				" initialised, its Crypto Officer too, and not disabled");
+				"there is a slot, but its partition cannot be used: check with lunacm that it and its"
+				" Crypto Officer are initialised, and that it is not disabled");
 		else if (taken == NULL && d->label != NULL && strcmp(d->label, d->settings->token_label) == 0)
 			return labels_cause(d, f);
 		else if (taken != NULL && !taken->usable && d->label == NULL)
@@ -646,7 +646,7 @@ static int beyond_cause(struct diagnosis *d, struct fault *f)
 	case HSM_END_LATE:
 		if (called)
 			hsm_causes_add(&d->causes, NULL,
-				       "does the HSM answer at all? to check: okv-luna network; where it does and needs"
+				       "does the HSM answer at all? to check: okv-luna network; if it does and needs"
 				       " longer, raise SLOT_TIMEOUT in '" SETTINGS_FILE "'");
 		return 0;
 	case HSM_END_CRASHED:
@@ -719,7 +719,7 @@ int hsm_diagnose(const struct hsm_question *question, const struct hsm_answer *a
 	/* Without a library, or without OKV's environment, nothing else matters yet. */
 	if (answer->module == NULL && answer->environment.conf_path != NULL)
 		hsm_causes_add(&d.causes, hsm_library_remedy(d.root),
-			       "OKV finds its library by PKCS11_LIB_LOC of okv_hsm.conf, and by nothing else");
+			       "OKV finds its library only by PKCS11_LIB_LOC of okv_hsm.conf");
 	else if (answer->module != NULL && causes_find(&d, without_group, f) < 0)
 		return -1;
 	if (d.failed || hsm_causes_check(&d.causes, f) < 0)

@@ -74,8 +74,8 @@ static int okv_choose(int root, char **ret_path, struct fault *f)
 	if (path == NULL && flawed < lines.count)
 		return fault_negative(f, "OKV loads no library: %s:%zu does not name one: %s", HSM_OKV_CONF, flawed + 1,
 				      assign_flaw_text(lines.lines[flawed].flaw));
-	return fault_negative(f, "OKV loads no library: '%s' has no " KEY "%s", HSM_OKV_CONF,
-			      path == NULL ? "" : " that is not empty");
+	return fault_negative(f, "OKV loads no library: " KEY " is %s in '%s'", path == NULL ? "not set" : "empty",
+			      HSM_OKV_CONF);
 }
 
 int hsm_library_choose(int root, const struct settings *settings, enum hsm_library_source source, char **ret_path,
@@ -248,7 +248,7 @@ static int parents_check(int root, const struct fs_place *place, struct fault *f
 		fs_close(&dir);
 		dir = above;
 	}
-	return fault_refused(f, "'%s' is too deep", SHOWN(place->path));
+	return fault_refused(f, "'%s' has too many levels of directories", SHOWN(place->path));
 }
 
 #define INSTALL_IT "; " FINDING_INSTALL_IT
@@ -273,7 +273,7 @@ int hsm_library_find(int root, const char *path, struct fs_place *ret_place, str
 	struct stat status;
 
 	if (path[0] != '/')
-		return fault_refused(f, "the library's path '%s' is not a full one", SHOWN(path));
+		return fault_refused(f, "the library '%s' is not a full path", SHOWN(path));
 	if (fs_place_find(root, path, &place, &why) < 0) {
 		*f = why;
 		return why.kind == FAULT_ABSENT    ? fault_absent(f, "there is no file '%s'" INSTALL_IT, SHOWN(path))

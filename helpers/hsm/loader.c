@@ -120,7 +120,7 @@ static void explain_distrust(int root, const struct settings *settings, const ch
 	text_add_format(&trusted, "%s%s", of_client ? settings->client_dir : path, of_client ? "/" : "");
 	if (fs_exists(root, "/run/fapolicyd.pid") || fs_exists(root, "/run/fapolicyd/fapolicyd.fifo"))
 		hsm_causes_add(causes, NULL,
-			       "fapolicyd runs here and does not trust '%s'; to make it: fapolicyd-cli --file add %s"
+			       "fapolicyd runs here and does not trust '%s'; to add it: fapolicyd-cli --file add %s"
 			       " && fapolicyd-cli --update",
 			       shown, TYPED(text_string(&trusted)));
 	else
@@ -179,6 +179,6 @@ void hsm_loader_explain(int root, const struct settings *settings, const char *s
 			       "the client was made for a newer operating system than this one: install the release"
 			       " that is for this one");
 	else
-		hsm_causes_add(causes, FINDING_INSTALL_IT, "the client is damaged, or this is no Luna client");
+		hsm_causes_add(causes, FINDING_INSTALL_IT, "the client is damaged, or is not a Luna client");
 	free(name);
 }

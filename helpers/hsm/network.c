@@ -207,7 +207,8 @@ static void failure_say(struct hsm_network_line *line, const struct asking *a, c
 	case HSM_PEER_REFUSED:
 		SAY(line, HSM_NETWORK_FAIL, "refused", "%s refuses the connection: nothing listens on port %s there",
 		    address, port);
-		FIX(line, "%s", at_server(server, "on the HSM: service restart ntls; and compare the port"));
+		FIX(line, "%s",
+		    at_server(server, "on the HSM: service restart ntls; and compare the port in Chrystoki.conf"));
 		return;
 	case HSM_PEER_UNREACHABLE:
 		SAY(line, HSM_NETWORK_FAIL, "unreachable", "%s cannot be reached: %s", address,

@@ -200,7 +200,7 @@ static int unusable(struct fault *f, const char *path, const char *what)
 
 	lib.error_clear();
 	return fault_refused(f, "'%s' cannot be used as the client's %s: %s", SHOWN(path), what,
-			     reason != NULL ? reason : "not as it should be");
+			     reason != NULL ? reason : "unknown reason");
 }
 
 /* libssl is given bytes, since /proc/self is shut to a process that may not be traced. */

@@ -265,7 +265,7 @@ static bool functions_get(struct session *s)
 	if (list->C_Initialize == NULL || list->C_Finalize == NULL || list->C_GetInfo == NULL ||
 	    list->C_GetSlotList == NULL || list->C_GetSlotInfo == NULL || list->C_GetTokenInfo == NULL ||
 	    list->C_OpenSession == NULL || list->C_CloseSession == NULL)
-		return stop(s, HSM_END_LIED, 0, "its function list has holes where calls should be");
+		return stop(s, HSM_END_LIED, 0, "its function list lacks calls that PKCS#11 requires");
 	s->functions = list;
 	return true;
 }

@@ -323,9 +323,11 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_requirement
 static int key_evaluate(const struct hsm_key *key, struct fault *f)
 {
 	if (key->call != HSM_CALL_NONE && key->rv == CKR_PIN_LOCKED)
-		return fault_negative(
-			f, "the PIN of slot %" PRIu64 " is locked, or one try away from it, so it was not tried",
-			key->slot);
+		return fault_negative(f,
+				      "the PIN of slot %" PRIu64
+				      " is locked, or one try away from it, so it was not tried; the "
+				      "partition's security officer can reset it",
+				      key->slot);
 	if (key->call != HSM_CALL_NONE && key->rv == CKR_PIN_INCORRECT)
 		return fault_negative(f,
 				      "the key in slot %" PRIu64 " could not be checked: %s answered %s; the PIN is "

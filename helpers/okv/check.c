@@ -151,8 +151,8 @@ static void link_hear(struct report *self, enum report_level level, const char *
 		finding_add(heard->c->found,
 			    FINDING_RULE(FINDING_WARN, "link-blocked",
 					 "OKV's hooks do not find this product by that name",
-					 "move it away, then " FINDING_WIRE_IT),
-			    0, "%s", line);
+					 "move it away, then: " FINDING_WIRE_IT),
+			    0, "%.*s", (int)strcspn(line, ";"), line);
 	}
 }
 
@@ -187,8 +187,8 @@ static void command_check(struct okv_checking *c)
 	if (*at != '\0')
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "upgrade-command",
-					 "OKV's upgrade does not know the option and does not start, or asks",
-					 "write --confirm with plain '-' characters"),
+					 "OKV's upgrade rejects the option and does not start, or stops to ask",
+					 "write UPGRADE_COMMAND again with plain '-' characters: --confirm"),
 			    0,
 			    "UPGRADE_COMMAND holds characters that are not ASCII, as '\xe2\x80\x93"
 			    "confirm' in the guide's text: '%s'",

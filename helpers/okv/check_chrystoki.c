@@ -22,25 +22,25 @@ static const struct {
 	{ CHRYSTOKI_FLAW_BOM, FINDING_FAIL, "chrystoki-bom", "the library may not recognise the first line" },
 	{ CHRYSTOKI_FLAW_TAB, FINDING_FAIL, "chrystoki-tab", "the library may not find the entry" },
 	{ CHRYSTOKI_FLAW_CARRIAGE_RETURN, FINDING_FAIL, "chrystoki-carriage-return",
-	  "the library may take the CR for a part of a value, so that files are not found" },
+	  "the library may read the CR as part of a value, and not find the file" },
 	{ CHRYSTOKI_FLAW_CONTROL, FINDING_FAIL, "chrystoki-control", "it is not known how the library reads it" },
 	{ CHRYSTOKI_FLAW_UNREADABLE, FINDING_FAIL, "chrystoki-unreadable", "it is not known how the library reads it" },
 	{ CHRYSTOKI_FLAW_BRACE, FINDING_FAIL, "chrystoki-brace",
 	  "the library cannot tell where sections begin and end" },
 	{ CHRYSTOKI_FLAW_NOT_CLOSED, FINDING_FAIL, "chrystoki-not-closed",
-	  "the library may take the next section for a part of this one" },
+	  "the library may read the next section as part of this one" },
 	{ CHRYSTOKI_FLAW_STRAY_CLOSE, FINDING_WARN, "chrystoki-stray-close", "the library may stop reading here" },
 	{ CHRYSTOKI_FLAW_OUTSIDE, FINDING_FAIL, "chrystoki-outside",
 	  "the library does not find it in the section where it looks" },
 	{ CHRYSTOKI_FLAW_NAME, FINDING_FAIL, "chrystoki-name",
 	  "the library looks for another name, and does not find this one" },
 	{ CHRYSTOKI_FLAW_TRAILING, FINDING_WARN, "chrystoki-trailing",
-	  "it is not known whether the library takes it for a comment" },
+	  "it is not known whether the library reads it as a comment" },
 	{ CHRYSTOKI_FLAW_NO_SEMICOLON, FINDING_WARN, "chrystoki-no-semicolon",
 	  "the library reads the value to the end of the line, with whatever is there" },
 	{ CHRYSTOKI_FLAW_QUOTES, FINDING_WARN, "chrystoki-quotes",
 	  "it is not known whether the library removes the quotes" },
-	{ CHRYSTOKI_FLAW_SPACE, FINDING_FAIL, "chrystoki-space", "the library takes it for a part of a name or value" },
+	{ CHRYSTOKI_FLAW_SPACE, FINDING_FAIL, "chrystoki-space", "the library reads it as part of a name or value" },
 	{ CHRYSTOKI_FLAW_HEADER, FINDING_FAIL, "chrystoki-header", "the library does not find the section" },
 	{ CHRYSTOKI_FLAW_CASE, FINDING_FAIL, "chrystoki-spelling",
 	  "it is not known whether the library finds a name that is spelt like this" },
@@ -149,7 +149,7 @@ static const struct known_path {
 	{ "Secure Trusted Channel", "SoftTokenDir", FINDING_WARN, TARGET_ANY, false, "STC connections fail" },
 };
 
-static const struct known_path unknown_path = { NULL, NULL, FINDING_WARN, TARGET_ANY, false, "what needs it fails" };
+static const struct known_path unknown_path = { NULL, NULL, FINDING_WARN, TARGET_ANY, false, "whatever uses it fails" };
 
 static bool is_key(const struct chrystoki_line *line, const char *key)
 {
@@ -217,7 +217,7 @@ static const char *pem_fault(const struct text *bytes, const struct pem *pem, en
 	bool blank = true;
 
 	if (pem->cut)
-		return "is cut off: a block of it has no end";
+		return "is cut off: a block has no END line";
 	if (pem->held[target == TARGET_KEY ? PEM_KEY : PEM_CERTIFICATE])
 		return NULL;
 	if (!pem->held[PEM_NONE])
@@ -344,11 +344,12 @@ static void pair_check(struct okv_checking *c, const struct chrystoki *conf, con
 	if (key.public_part.length == 0 || certificate.public_part.length == 0 ||
 	    text_same(&key.public_part, &certificate.public_part))
 		return;
-	finding_add(c->found,
-		    FINDING_RULE(FINDING_FAIL, "chrystoki-pair", zero_slots,
-				 "put the certificate there that was made with this key, and register it again",
-				 .moot = true, .hides = true),
-		    key_line, "%s and %s do not belong together", key_name, name);
+	finding_add(
+		c->found,
+		FINDING_RULE(FINDING_FAIL, "chrystoki-pair", zero_slots,
+			     "put back the certificate that was made with this key, or make a new pair and register it",
+			     .moot = true, .hides = true),
+		key_line, "%s and %s do not belong together", key_name, name);
 }
 
 static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, struct text *unchecked)
@@ -403,9 +404,9 @@ static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
 	if (lacking.length > 0)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "chrystoki-entry-missing", zero_slots,
-					 "name the files there that the client was registered with", .moot = true,
+					 "name the files with which the client was registered", .moot = true,
 					 .hides = true),
-			    line, "a server is named, and section " CHRYSTOKI_CLIENT_SECTION " has no %s",
+			    line, "section " CHRYSTOKI_CLIENT_SECTION " names a server, but has no %s",
 			    text_string(&lacking));
 }
 
@@ -423,7 +424,7 @@ static void token_check(struct okv_checking *c, const struct chrystoki *conf)
 				FINDING_RULE(FINDING_FAIL, "chrystoki-entry-missing", zero_slots,
 					     "take the value from Chrystoki.conf of the cloud service's client archive",
 					     .moot = true, .hides = true),
-				line, "%s is empty", keys[i]);
+				line, "%s of section REST is empty", keys[i]);
 	}
 }
 
@@ -463,14 +464,14 @@ static void library_check(struct okv_checking *c, const struct chrystoki *conf)
 	if (chrystoki_entries(conf, "Chrystoki2", "LibUNIX64", &at) == 0) {
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "chrystoki-no-library", "the client's tools find no library"), 0,
-			    "section Chrystoki2 names no LibUNIX64");
+			    "section Chrystoki2 has no LibUNIX64");
 		finding_set_remedy(c->found, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s", s->pkcs11_lib);
 	}
 	if (chrystoki_sections(conf, "REST", &at) > 0 && chrystoki_entries(conf, "Misc", "PluginModuleDir", &at) == 0) {
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "chrystoki-no-plugins",
 					 "the Cloud HSM service of section REST does not show"),
-			    0, "section Misc names no PluginModuleDir");
+			    0, "section Misc has no PluginModuleDir");
 		finding_set_remedy(c->found, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/",
 				   s->client_dir);
 	}

@@ -41,9 +41,9 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 	const bool tab = line->bytes[at] == '\t';
 	finding_add(c->found,
 		    FINDING_RULE(FINDING_WARN, tab ? "value-tab" : "value-not-ascii",
-				 "it is not known whether OKV accepts them"),
-		    number, tab ? "there is a TAB in the value" : "there are characters that are not ASCII");
-	finding_set_remedy(c->found, "type the value of %s again, without them", SHOWN(line->name));
+				 "it is not known whether OKV accepts that"),
+		    number, "the value contains %s", tab ? "a TAB" : "characters that are not ASCII");
+	finding_set_remedy(c->found, "type the value of %s again, in ASCII and without TABs", SHOWN(line->name));
 }
 
 /* Adds one finding per flaw and remedy, at its first line: a file from Windows has a CR on every line. */
@@ -145,7 +145,7 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "library-other",
 					 "OKV loads one library and these tools look at another", FINDING_WIRE_IT),
-			    line, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted));
+			    line, "PKCS11_LIB_LOC differs from PKCS11_LIB of okv-luna.conf, '%s'", SHOWN(wanted));
 }
 
 /* --- PRESERVED_FILES ---------------------------------------------------------------------------------------------- */

@@ -33,8 +33,8 @@ static const struct said of_block[] = {
 	[MIDUPGRADE_NONE] = { FINDING_FAIL, "mid-unwired", "the okv-luna block is not in it",
 			      "after an OS major upgrade " LOST, FINDING_WIRE_IT, NULL },
 	[MIDUPGRADE_STALE] = { FINDING_WARN, "mid-stale",
-			       "the okv-luna block is of another version, was edited, or not at its place",
-			       "the upgrade runs what is there", FINDING_WIRE_IT, NULL },
+			       "the okv-luna block is of another version, was edited, or is not in its place",
+			       "OKV's upgrade runs the block as it is", FINDING_WIRE_IT, NULL },
 	/* Wiring moves the block above that line, unless the line is in OKV's part of the script. */
 	[MIDUPGRADE_UNREACHED] = { FINDING_FAIL, "mid-unreached", "the script ends here, before the okv-luna block",
 				   "the block is never reached: after an OS major upgrade " LOST, FINDING_WIRE_IT,
@@ -42,15 +42,15 @@ static const struct said of_block[] = {
 	[MIDUPGRADE_INSIDE] = { FINDING_FAIL, "mid-inside",
 				"the okv-luna block is inside another command, a function or a here-document",
 				"the block may never run: then " LOST " after an OS major upgrade", FINDING_WIRE_IT,
-				"take what stands around the block out of the script" },
+				"remove the command, function or here-document around the block" },
 	[MIDUPGRADE_UNPAIRED] = { FINDING_FAIL, "mid-torn", "the marks of the okv-luna block do not pair up",
 				  "okv-luna leaves the file alone, because it cannot tell what belongs to the block",
-				  "remove the block and its marks by hand, then " FINDING_WIRE_IT, NULL },
+				  "remove the block and its marks by hand, then: " FINDING_WIRE_IT, NULL },
 };
 
 #define DROP_IT FINDING_FIX_IT " --drop-handmade"
 #define ARBITRARY \
-	"it gets an arbitrary id and no members, and the files keep the old id; the okv-luna block does it right"
+	"it gets an arbitrary id and no members, and the files keep the old id; the okv-luna block restores all three"
 
 static const struct said of_leftover[] = {
 	[MIDUPGRADE_LEFTOVER_GROUPADD] = { FINDING_WARN, "mid-handmade", "the HSM group is made by hand here",
@@ -59,7 +59,7 @@ static const struct said of_leftover[] = {
 					 "the HSM group is made by hand here, inside another command", ARBITRARY,
 					 "remove it by hand", NULL },
 	[MIDUPGRADE_LEFTOVER_EXIT] = { FINDING_WARN, "mid-handmade-exit",
-				       "the script says 'changed' here whatever happened above",
+				       "the script reports 'changed' here, whatever happened above",
 				       "OKV is told of a change that did not happen", DROP_IT, NULL },
 	[MIDUPGRADE_LEFTOVER_QUOTE] = { FINDING_FAIL, "mid-curly-quote",
 					"there is a typographic quote in a command, as in the guide's printed text",
@@ -69,7 +69,7 @@ static const struct said of_leftover[] = {
 	[MIDUPGRADE_LEFTOVER_SPACE] = { FINDING_FAIL, "mid-space",
 					"there is a no-break space, a typographic hyphen or an invisible character in "
 					"a command",
-					"the shell takes it for a part of a word, and does not find the command",
+					"the shell reads it as part of a word, and does not find the command",
 					FINDING_FIX_IT, "write the line again" },
 };
 
@@ -263,7 +263,7 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 			carriage = true;
 			finding_add(c->found,
 				    FINDING_RULE(FINDING_FAIL, "mid-carriage-return",
-						 "the shell takes the CR for a part of the last word: 'exit' gets "
+						 "the shell reads the CR as part of the last word: 'exit' gets "
 						 "something that is not a number",
 						 FINDING_FIX_IT),
 				    number, "lines end in CR LF instead of LF");
@@ -272,9 +272,10 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 		if (!dash && (line_holds(&line, "\xe2\x80\x93") || line_holds(&line, "\xe2\x80\x94"))) {
 			dash = true;
 			finding_add(c->found,
-				    FINDING_RULE(FINDING_WARN, "mid-dash", "the command takes it for an operand",
+				    FINDING_RULE(FINDING_WARN, "mid-dash",
+						 "the command reads it as an operand, not as an option",
 						 "write plain '-' characters"),
-				    number, "there is a typographic dash where an option may be meant");
+				    number, "there is a typographic dash, perhaps in place of an option's '-'");
 		}
 	}
 	if (text_starts(text_string(script), "\xef\xbb\xbf"))
@@ -298,7 +299,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 		okv_check_read(c,
 			       FINDING_RULE(FINDING_FAIL, "file-missing",
 					    "after an OS major upgrade nothing restores the HSM group and its members",
-					    "put OKV's own file back, as another node of this release has it"),
+					    FINDING_RESTORE_IT),
 			       &script, NULL, f);
 	if (r <= 0)
 		return r;
@@ -314,7 +315,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 					 "OKV's upgrade runs what is above the fault, then the script ends with "
 					 "status 2",
 					 leftovers.fixable ? FINDING_FIX_IT : "fix the line, then: bash -n " OKV_MID),
-			    complaint_line(answer.complaint), "no shell here can read it: %s", answer.complaint);
+			    complaint_line(answer.complaint), "no shell can read it: %s", answer.complaint);
 	}
 	bytes_check(c, &script);
 	if (midupgrade_leftovers(text_string(&script), script.length, group, leftover_check, &leftovers, f) < 0 ||

@@ -37,7 +37,9 @@ int okv_chrystoki_get(const struct okv_job *job, const char *section, const char
 		return fault_negative(f, "'%s' is not set in section '%s'", SHOWN(key), SHOWN(section));
 	if (count > 1)
 		return fault_refused(
-			f, "'%s' is there %zu times in section '%s', and it is not known which one the library reads",
+			f,
+			"'%s' is set %zu times in section '%s', and it is not known which one the library reads; keep "
+			"one of them",
 			SHOWN(key), count, SHOWN(section));
 	text_add_string(ret_value, conf.lines[first].value);
 	return text_check(ret_value, f);

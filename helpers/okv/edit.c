@@ -89,7 +89,7 @@ static int backup_name(int dir, const char *name, char ret_leaf[FS_NAME_SIZE], s
 		const int length = i == 1 ? snprintf(ret_leaf, FS_NAME_SIZE, "%s.%s", name, stamp)
 					  : snprintf(ret_leaf, FS_NAME_SIZE, "%s.%s-%u", name, stamp, i);
 		if (length < 0 || length >= FS_NAME_SIZE)
-			return fault_refused(f, "name '%s' is too long to be kept", SHOWN(name));
+			return fault_refused(f, "cannot back up '%s': its name is too long", SHOWN(name));
 		if (faccessat(dir, ret_leaf, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 			return 0;
 	}

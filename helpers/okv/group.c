@@ -252,7 +252,7 @@ int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault
 {
 	const char *user = job->settings->okv_user, *group = job->settings->hsm_group;
 	const char *const arguments[] = { "--add", user, group, NULL };
-	TEXT_AUTO ignored = { 0 };
+	TEXT_AUTO remedy = { 0 };
 	FILES_AUTO files = { 0 };
 	struct accounts_user found;
 	gid_t gid;
@@ -260,13 +260,16 @@ int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault
 	if (files_read(job->root, &files, f) < 0)
 		return -1;
 	if (!accounts_user_find(&files.passwd, user, &found))
-		return fault_absent(f, "there is no user '%s'; OKV_USER in okv-luna.conf names OKV's", SHOWN(user));
+		return fault_absent(f, "there is no user '%s'; set OKV_USER in okv-luna.conf to OKV's user",
+				    SHOWN(user));
 	const bool there = accounts_group_find(&files.group, group, &gid);
 	if (!there && job->mode == OKV_APPLY)
 		return fault_absent(f, "there is no group '%s' in /etc/group", SHOWN(group));
 	const bool missing = !there || !is_member(&files, &found, user, group, gid);
-	if (missing && accounts_group_is_malformed(&files.group, group, &ignored))
-		return fault_refused(f, "group '%s' cannot be changed as it is in /etc/group", SHOWN(group));
+	if (missing && accounts_group_is_malformed(&files.group, group, &remedy))
+		return text_check(&remedy, f) < 0 ? -1
+						  : fault_refused(f, "gpasswd cannot change group '%s'; %s",
+								  SHOWN(group), text_string(&remedy));
 	if (missing && job->mode == OKV_APPLY) {
 		FILES_AUTO after = { 0 };
 		bool entered;
@@ -431,9 +434,10 @@ int okv_processes_without_group(const struct okv_job *job, const char *user, siz
 	if (p.count > TOLD_MAX)
 		report_say(job->report, REPORT_WARNING, "and %zu more processes", p.count - TOLD_MAX);
 	if (p.count > 0)
-		report_say(job->report, REPORT_WARNING,
-			   "a process keeps the groups it started with: reboot, as the integration guide asks after "
-			   "the user was added");
+		report_say(
+			job->report, REPORT_WARNING,
+			"a process keeps the groups it started with: reboot, as the integration guide requires after "
+			"adding the user");
 	*ret_count = p.count;
 	return 0;
 }

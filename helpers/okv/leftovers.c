@@ -445,7 +445,7 @@ static int names_complete(struct search *s, struct fault *f)
 	for (size_t i = 0, count = s->found.count; i < count;) {
 		const size_t end = names_end(s, i, &more);
 		for (; i < end; i++)
-			if (more && unseen_add(s, s->found.items[i].path, "has more names elsewhere", f) < 0)
+			if (more && unseen_add(s, s->found.items[i].path, "has more hard links elsewhere", f) < 0)
 				return -1;
 	}
 	return 0;

@@ -223,15 +223,16 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 	case STANDING_UNASKED:
 		return 0;
 	case STANDING_NOWHERE:
-		report_say(m->job->report, REPORT_DETAIL, "%s: its directory is not here", link->path);
+		report_say(m->job->report, REPORT_DETAIL, "%s: its directory does not exist", link->path);
 		return 0;
 	case STANDING_OTHER:
 		if (link->kind != KIND_GENERIC) {
-			report_say(m->job->report, REPORT_DETAIL, "%s: is there already, left as it is",
+			report_say(m->job->report, REPORT_DETAIL, "%s: exists already, left as it is",
 				   SHOWN(link->path));
 			return 0;
 		}
-		report_say(m->job->report, REPORT_WARNING, "%s is not our link; move it away and run this again",
+		report_say(m->job->report, REPORT_WARNING,
+			   "%s exists and is not okv-luna's link; move it away, then: okv-luna config wire",
 			   link->path);
 		m->outcome->left++;
 		return 0;

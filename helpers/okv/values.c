@@ -79,7 +79,7 @@ int okv_value_set(const struct okv_job *job, const char *file, const char *name,
 	if (r == 0 && changed)
 		okv_job_tell(job, "%s: %s", edit.path, text_string(&setting.change));
 	else if (r == 0)
-		report_say(job->report, REPORT_RESULT, "%s: %s is set so already", edit.path, name);
+		report_say(job->report, REPORT_RESULT, "%s: %s already has this value", edit.path, name);
 	text_done(&setting.change);
 	return r;
 }
@@ -97,7 +97,7 @@ static void assign_show(struct text *out, const char *path, const struct assign 
 static const char *const block_words[] = {
 	[MIDUPGRADE_NONE] = "the okv-luna block is not in it",
 	[MIDUPGRADE_CURRENT] = "the okv-luna block is in it",
-	[MIDUPGRADE_STALE] = "an okv-luna block is in it, but not this version's or not at its place",
+	[MIDUPGRADE_STALE] = "an okv-luna block is in it, but not this version's or not in its place",
 	[MIDUPGRADE_INSIDE] = "the okv-luna block is inside another command, and may never run",
 	[MIDUPGRADE_UNREACHED] = "the script ends before the place of the okv-luna block",
 	[MIDUPGRADE_UNPAIRED] = "the marks of the okv-luna block do not pair up",

@@ -99,7 +99,7 @@ static int preserved_set(struct assign *a, const struct preserved *p, struct fau
 	if (strlen(preserved_key) + value.length + 3 >= ASSIGN_LINE_MAX)
 		return fault_refused(
 			f,
-			"%s would have %zu characters, and OKV takes fewer than %d; list a directory instead of "
+			"%s would have %zu characters, and OKV accepts fewer than %d; list a directory instead of "
 			"its files",
 			preserved_key, strlen(preserved_key) + value.length + 3, ASSIGN_LINE_MAX);
 	return assign_set(a, preserved_key, text_string(&value), &changed, f);
@@ -378,7 +378,7 @@ static int record_read(const struct file_work *w, struct wiring_record *ret_reco
 		*f = cause;
 		return -1;
 	}
-	report_say(w->job->report, REPORT_WARNING, "%s: %s; going on without it", path, cause.text);
+	report_say(w->job->report, REPORT_WARNING, "%s: %s; continuing without it", path, cause.text);
 	return 0;
 }
 
@@ -401,7 +401,7 @@ static int script_compare(const struct text *now, const struct text *next, struc
 	if (okv_shell_ask(next, OKV_SHELL_ALL, &after, f) < 0)
 		return -1;
 	if ((before.agreed & ~after.agreed) != 0)
-		return fault_refused(f, "with our change a shell could not read it (%s), so it stays as it is",
+		return fault_refused(f, "after the change a shell could not read it (%s), so it is left as it is",
 				     after.complaint);
 	return 0;
 }
@@ -503,8 +503,8 @@ static void file_edit(const struct okv_job *job, const struct wiring_options *wa
 		      struct okv_outcome *outcome, struct fault *first)
 {
 	static const char *const words[] = { [WIRE_IN] = "wired",
-					     [WIRE_OUT] = "as it was without us",
-					     [WIRE_WITHDRAW] = "without our part; OKV still finds its HSM" };
+					     [WIRE_OUT] = "restored as it was before wiring",
+					     [WIRE_WITHDRAW] = "okv-luna's part removed; OKV still finds its HSM" };
 	const bool apply = wanted->direction == WIRE_IN;
 	struct file_work work = { .job = job, .wanted = wanted, .file = file };
 	const struct okv_edit edit = {
@@ -571,9 +571,8 @@ static int files_find(const struct okv_job *job, struct fault *f)
 	if (fs_exists(job->root, OKV_CONF) || fs_exists(job->root, OKV_ENV) || fs_exists(job->root, OKV_MID))
 		return 0;
 	return fault_absent(
-		f, "%s '" SETTINGS_GENERIC "'%s; put OKV's own files back, as another node of this release has them",
-		fs_exists(job->root, SETTINGS_GENERIC) ? "in" : "there is no directory",
-		fs_exists(job->root, SETTINGS_GENERIC) ? " are none of OKV's three files" : "");
+		f, "%s '" SETTINGS_GENERIC "'; put OKV's own files back, as another node of this release has them",
+		fs_exists(job->root, SETTINGS_GENERIC) ? "none of OKV's three files is in" : "there is no directory");
 }
 
 int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)

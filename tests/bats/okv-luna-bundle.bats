@@ -676,9 +676,9 @@ bounded_wait() {
 	rm okv2/tmp/x
 	ln $place second
 	run -1 "$bundle" --root okv2 status
-	[[ $output == *"WARN  /usr/local/okv/hsm/hsmbundle: has more names elsewhere"* ]]
+	[[ $output == *"WARN  /usr/local/okv/hsm/hsmbundle: has more hard links elsewhere"* ]]
 	run -4 "$bundle" --root okv2 clean
-	[[ $output == *"hsmbundle' has more names elsewhere"* ]]
+	[[ $output == *"hsmbundle' has more hard links elsewhere"* ]]
 	[ ! -e $place ]
 }
 

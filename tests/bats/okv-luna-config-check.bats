@@ -979,7 +979,7 @@ chroot_find() {
 	for key in AuthTokenClientId AuthTokenClientSecret; do
 		sed -i.kept "s/$key = .*/$key = ;/" "$luna"
 		finds FAIL chrystoki-entry-missing /etc/Chrystoki.conf "$(number_of "$luna" $key)"
-		[[ $output == *"$key is empty"* ]]
+		[[ $output == *"$key of section REST is empty"* ]]
 		mv "$luna.kept" "$luna"
 	done
 }

@@ -84,7 +84,7 @@ teardown() { config_teardown; }
 	for key in VENDOR_NAME PKCS11_LIB_LOC; do grep "^$key=" "$gen/okv_hsm.conf"; done >"$BATS_TEST_TMPDIR/keys"
 	cp "$gen/okv_hsm_env" "$BATS_TEST_TMPDIR/env"
 	okv_config 0 unwire -n
-	[[ $output == *"okv_hsm.conf: without our part"* ]]
+	[[ $output == *"okv_hsm.conf: okv-luna's part removed; OKV still finds its HSM"* ]]
 	okv_config 0 unwire
 	grep -xFf "$BATS_TEST_TMPDIR/keys" "$gen/okv_hsm.conf" | cmp - "$BATS_TEST_TMPDIR/keys"
 	grep -qxF "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf\"" "$gen/okv_hsm.conf"
@@ -256,7 +256,7 @@ of this release has them"
 	[ ! -e "$gen" ]
 	mkdir "$gen"
 	run "$config" --root "$root" wire
-	[ "$(grep -c "are none of OKV's three files; put OKV's own files back" <<<"$output")" -eq 1 ]
+	[ "$(grep -c "none of OKV's three files is in '/usr/local/okv/hsm/generic'; put OKV's own files back" <<<"$output")" -eq 1 ]
 	[[ $output != *'cannot open'* ]]
 }
 
@@ -301,7 +301,7 @@ of this release has them"
 	[ "$output" = Other ]
 	[ "$(sed -n 1p "$gen/okv_hsm.conf")" = '# The HSM vendor'\''s settings.' ]
 	okv_config 0 set okv_hsm.conf VENDOR_NAME Other
-	[[ $output == *'is set so already' ]]
+	[[ $output == *'already has this value' ]]
 	okv_config 1 get okv_hsm_env NOTHING
 	okv_config 0 set okv_hsm_env NEW 'two words'
 	[ "$(tail -n 1 "$gen/okv_hsm_env")" = 'NEW="two words"' ]

@@ -196,7 +196,7 @@ label_of() {
 	for line in 'PKCS11_LIB_LOC=""' '# PKCS11_LIB_LOC="/doubles/honest.so"' 'VENDOR_NAME="x"' ''; do
 		printf '%s\n' "$line" >"$GENERIC/okv_hsm.conf"
 		expect 1
-		said "OKV loads no library: '/usr/local/okv/hsm/generic/okv_hsm.conf' has no PKCS11_LIB_LOC"
+		said 'OKV loads no library: PKCS11_LIB_LOC is '
 		said '; fix: okv-luna config wire'
 	done
 	rm "$GENERIC/okv_hsm.conf"
@@ -704,7 +704,7 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 	done <<-'END'
 	init-vendor-error|to check: okv-luna network
 	crash-initialize|that is a fault of the library
-	not-initialised|there is a slot, and its partition cannot be used: see with lunacm
+	not-initialised|there is a slot, but its partition cannot be used: check with lunacm
 	first-empty|give the partition's label at OKV's console (HSM page, Use Token Label)
 	END
 	run slots --module /doubles/hang-initialize.so --timeout 1
@@ -722,7 +722,7 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 	mkdir -p "$TREE/opt/okv-luna/etc"
 	echo 'TOKEN_LABEL="Partition-01"' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
 	expect 1 --module /doubles/honest.so
-	said "what shows is labelled 'partition-01'; TOKEN_LABEL in "
+	said "the usable tokens have the labels 'partition-01'; TOKEN_LABEL in "
 	rm "$TREE/opt/okv-luna/etc/okv-luna.conf"
 	# An HSM that is asked for another token is there.
 	run slots --module /doubles/first-empty.so --label partition-01

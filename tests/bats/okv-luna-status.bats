@@ -442,7 +442,7 @@ upgrade_reset() {
 	echo 'TOKEN_LABEL="Partition-01"' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
 	run -1 status_of -v
 	[[ $(check slots) == "FAIL "*"sees no token with label 'Partition-01'"* ]]
-	[[ $output == *"what shows is labelled 'partition-01'; TOKEN_LABEL in "* ]]
+	[[ $output == *"the usable tokens have the labels 'partition-01'; TOKEN_LABEL in "* ]]
 	[[ $(check network) == "OK "* ]]
 	[ "$(grep -c ^FAIL <<<"$output")" -eq 1 ]
 }

@@ -225,7 +225,7 @@ static void a_file_that_is_only_called_a_bundle_is_not_known_by_its_other_names(
 	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n"
 			    "/etc/shadow: is the same file as '/usr/local/okv/hsm/hsmbundle'\n"
 			    "/tmp/x: is the same file as '/usr/local/okv/hsm/hsmbundle'\n"
-			    "/usr/local/okv/hsm/hsmbundle: has more names elsewhere\n");
+			    "/usr/local/okv/hsm/hsmbundle: has more hard links elsewhere\n");
 }
 
 /* Outside of the tree, as it may be on a file system that is mounted elsewhere. */
@@ -273,8 +273,8 @@ static void a_name_that_was_not_found_is_told(void **state)
 	assert_int_equal(linkat(place->dir, HSM "/hsmbundle", beside, "third", 0), 0);
 	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n"
 			    "/tmp/second: an unsealed copy\n"
-			    "/tmp/second: has more names elsewhere\n"
-			    "/usr/local/okv/hsm/hsmbundle: has more names elsewhere\n");
+			    "/tmp/second: has more hard links elsewhere\n"
+			    "/usr/local/okv/hsm/hsmbundle: has more hard links elsewhere\n");
 	assert_int_equal(unlinkat(beside, "third", 0), 0);
 	assert_int_equal(rmdir(path), 0);
 }
