@@ -253,10 +253,10 @@ static int edit_make(struct cmd_context *context, struct edit *edit, struct faul
 	else if (r == 0 && !changed)
 		cmd_print(context, "%s: already has this value\n", context->settings.chrystoki_conf);
 	else if (r == 0 && edit->value != NULL && !chrystoki_is_secret(edit->key))
-		okv_job_tell(&job, "%s: %s: \"%s\" -> \"%s\"", context->settings.chrystoki_conf, SHOWN(edit->key),
-			     SHOWN(edit->old != NULL ? edit->old : ""), SHOWN(edit->value));
+		okv_job_report(&job, "%s: %s: \"%s\" -> \"%s\"", context->settings.chrystoki_conf, SHOWN(edit->key),
+			       SHOWN(edit->old != NULL ? edit->old : ""), SHOWN(edit->value));
 	else if (r == 0)
-		okv_job_tell(&job, "%s: changed", context->settings.chrystoki_conf);
+		okv_job_report(&job, "%s: changed", context->settings.chrystoki_conf);
 	if (edit->old != NULL)
 		text_wipe(edit->old, strlen(edit->old));
 	free(edit->old);

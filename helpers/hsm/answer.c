@@ -66,7 +66,7 @@ size_t hsm_answer_usable(const struct hsm_answer *answer)
 	return count;
 }
 
-bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const char *serial)
+bool hsm_slot_matches(const struct hsm_slot *slot, const char *label, const char *serial)
 {
 	return slot->present && (label == NULL || strcmp(slot->label, label) == 0) &&
 	       (serial == NULL || strcmp(slot->serial, serial) == 0);
@@ -78,7 +78,7 @@ const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const c
 	const bool any = label == NULL && serial == NULL;
 
 	for (size_t i = 0; i < answer->slot_count; i++)
-		if (any || hsm_slot_is_meant(&answer->slots[i], label, serial))
+		if (any || hsm_slot_matches(&answer->slots[i], label, serial))
 			return &answer->slots[i];
 	return NULL;
 }

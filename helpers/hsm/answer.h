@@ -130,7 +130,7 @@ struct hsm_answer {
 void hsm_answer_done(struct hsm_answer *answer);
 size_t hsm_answer_usable(const struct hsm_answer *answer);
 /* Does the slot hold a token with that label and serial number (NULL: any)?  It need not be usable. */
-bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const char *serial);
+bool hsm_slot_matches(const struct hsm_slot *slot, const char *label, const char *serial);
 /*
  * The slot that OKV will take: the first in the list that matches.  Without a label and a serial number it is the first
  * of all, even one without a token.  NULL if there is none.

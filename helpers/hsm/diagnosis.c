@@ -69,7 +69,7 @@ struct diagnosis {
 	gid_t gid; /* of the HSM group, if it exists */
 	bool group_exists, is_member;
 	struct place *places; /* owned */
-	size_t count, heard;
+	size_t count, received;
 	bool failed; /* out of memory */
 	struct hsm_causes causes;
 };
@@ -262,7 +262,7 @@ static enum proc_child_answer on_seen(void *listener, const struct proc_message 
 	if (place->failed == NULL)
 		place->seen.errnum = 0;
 	d->failed = d->failed || place->seen.errnum != seen.errnum;
-	return ++d->heard == d->count ? PROC_CHILD_ALL : PROC_CHILD_MORE;
+	return ++d->received == d->count ? PROC_CHILD_ALL : PROC_CHILD_MORE;
 }
 
 static int places_ask(struct diagnosis *d, struct fault *f)

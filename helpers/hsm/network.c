@@ -97,7 +97,7 @@ static struct hsm_network_line *line_add(struct asking *a)
 	return line;
 }
 
-static struct text *found(struct hsm_network_line *line, enum hsm_network_level level, const char *word)
+static struct text *line_set(struct hsm_network_line *line, enum hsm_network_level level, const char *word)
 {
 	line->level = level;
 	line->word = word;
@@ -105,7 +105,7 @@ static struct text *found(struct hsm_network_line *line, enum hsm_network_level 
 }
 
 /* Set a line's level, word and sentence, once; and its remedy.  Formats as printf(3). */
-#define SAY(line, level_, word_, ...) text_add_format(found((line), (level_), (word_)), __VA_ARGS__)
+#define SAY(line, level_, word_, ...) text_add_format(line_set((line), (level_), (word_)), __VA_ARGS__)
 #define FIX(line, ...)                text_add_format(&(line)->remedy, __VA_ARGS__)
 
 /* --- the result of a handshake ------------------------------------------------------------------------------------ */
@@ -159,7 +159,7 @@ static void alert_fix(struct hsm_network_line *line, const struct asking *a, con
 		    remedy == ALERT_CLOCK ? "correct the HSM's clock; if it is right, " : "", client);
 }
 
-static void alert_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
+static void alert_report(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const int number = server->peer.alert;
 	const struct alert *alert = alerts;
@@ -180,8 +180,8 @@ static void alert_say(struct hsm_network_line *line, const struct asking *a, con
 	alert_fix(line, a, server, alert->remedy);
 }
 
-/* Reports a failure before the end of the handshake, except a missing certificate of ours (see alert_say). */
-static void failure_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
+/* Reports a failure before the end of the handshake, except a missing certificate of ours (see alert_report). */
+static void failure_report(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
 	const char *name = SHOWN(server->name), *port = SHOWN(server->port), *address = SHOWN(peer->address);
@@ -215,7 +215,7 @@ static void failure_say(struct hsm_network_line *line, const struct asking *a, c
 		    fault_errno_text(peer->errnum));
 		FIX(line, "repair the route to %s; to see it: ip route get %s", address, address);
 		return;
-	case HSM_PEER_SHAKING:
+	case HSM_PEER_HANDSHAKE:
 		SAY(line, HSM_NETWORK_FAIL, "silent", "port %s is open, and the handshake did not finish in time",
 		    port);
 		FIX(line, "%s", at_server(server, "on the HSM: service restart ntls"));
@@ -234,7 +234,7 @@ static void failure_say(struct hsm_network_line *line, const struct asking *a, c
 		FIX(line, "compare the port in Chrystoki.conf with the server's");
 		return;
 	case HSM_PEER_ALERT:
-		alert_say(line, a, server);
+		alert_report(line, a, server);
 		return;
 	case HSM_PEER_FAULT:
 		SAY(line, HSM_NETWORK_FAIL, "not-tried", "not tried: %s", peer->fault.text);
@@ -252,7 +252,7 @@ static void failure_say(struct hsm_network_line *line, const struct asking *a, c
 }
 
 /* Reports what is wrong with the server's certificate, even if the handshake failed. */
-static void certificate_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
+static void certificate_report(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
 	const struct pem_certificate *c = &peer->certificate;
@@ -288,7 +288,7 @@ static void certificate_say(struct hsm_network_line *line, const struct asking *
 }
 
 /* The line of a server without a failure: a warning, or OK. */
-static void agreed_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
+static void agreed_report(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
 	const struct pem_certificate *c = &peer->certificate;
@@ -323,11 +323,11 @@ static void server_line(struct asking *a, const struct hsm_server *server)
 	line->server = server;
 	text_add_format(&line->subject, "server %s:%s (%s)", SHOWN(server->name), SHOWN(server->port), server->entry);
 	/* The server's complaint about us comes first, then our complaint about its certificate. */
-	failure_say(line, a, server);
+	failure_report(line, a, server);
 	if (server->peer.certified == 1 && line->level != HSM_NETWORK_FAIL)
-		certificate_say(line, a, server);
+		certificate_report(line, a, server);
 	if (line->level != HSM_NETWORK_FAIL)
-		agreed_say(line, a, server);
+		agreed_report(line, a, server);
 }
 
 /* --- the handshakes ----------------------------------------------------------------------------------------------- */
@@ -348,7 +348,7 @@ static enum proc_child_answer on_message(void *listener, const struct proc_messa
 	return PROC_CHILD_MORE;
 }
 
-static int outcome_take(struct hsm_server *server, struct proc_outcome *outcome, struct fault *f)
+static int outcome_evaluate(struct hsm_server *server, struct proc_outcome *outcome, struct fault *f)
 {
 	if (outcome->fault.kind != FAULT_NONE) {
 		*f = outcome->fault;
@@ -399,7 +399,7 @@ static int batch_ask(struct asking *a, struct hsm_server *servers, size_t count,
 		size_t which;
 		r = proc_child_wait(pointers, count, &which, &outcome, f);
 		if (r == 0)
-			r = outcome_take(&servers[which], &outcome, f);
+			r = outcome_evaluate(&servers[which], &outcome, f);
 		proc_outcome_done(&outcome);
 	}
 	for (size_t i = 0; i < count; i++)

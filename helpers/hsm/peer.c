@@ -23,7 +23,7 @@
 #include "proc/worker.h"
 
 /* Time for a server to reject us after the handshake: with TLS 1.3 it checks our certificate last. */
-enum { SECOND_THOUGHT_MS = 1000 };
+enum { REJECTION_MS = 1000 };
 /* Random bytes this close to our time count as the server's clock; 1 of 20,000 is so by chance. */
 enum { CLOCK_SPAN_S = 26 * 3600 };
 enum { ANSWER_MAX = 8192 };
@@ -136,21 +136,21 @@ static int library_find(struct fault *f)
 }
 
 /* One handshake. */
-struct shaking {
+struct attempt {
 	const struct hsm_peer_question *question;
-	int root, tell;
+	int root, socket;
 	int64_t deadline;
 	struct hsm_peer peer;
 	struct text authorities; /* the file */
 	void *context, *connection;
 };
 
-static void tell(const struct shaking *s)
+static void state_send(const struct attempt *s)
 {
-	(void)proc_message_write(s->tell, HSM_PEER_MESSAGE, &s->peer, sizeof(s->peer));
+	(void)proc_message_write(s->socket, HSM_PEER_MESSAGE, &s->peer, sizeof(s->peer));
 }
 
-static int ended(struct shaking *s, enum hsm_peer_stage stage)
+static int end_at(struct attempt *s, enum hsm_peer_stage stage)
 {
 	s->peer.stage = stage;
 	return -1;
@@ -204,7 +204,7 @@ static int unusable(struct fault *f, const char *path, const char *what)
 }
 
 /* libssl is given bytes, since /proc/self is shut to a process that may not be traced. */
-static int pair_use(struct shaking *s, struct fault *f)
+static int pair_use(struct attempt *s, struct fault *f)
 {
 	const struct hsm_peer_question *q = s->question;
 	TEXT_SECRET_AUTO key = { 0 };
@@ -226,7 +226,7 @@ static int pair_use(struct shaking *s, struct fault *f)
 	return 0;
 }
 
-static int authorities_use(struct shaking *s, struct fault *f)
+static int authorities_use(struct attempt *s, struct fault *f)
 {
 	const char *path = s->question->authorities;
 	void *memory, *one;
@@ -246,7 +246,7 @@ static int authorities_use(struct shaking *s, struct fault *f)
 static int on_session(void *connection, void *session);
 static void on_info(const void *connection, int where, int value);
 
-static int context_make(struct shaking *s, struct fault *f)
+static int context_make(struct attempt *s, struct fault *f)
 {
 	s->context = lib.context_new(lib.method());
 	if (s->context == NULL)
@@ -264,15 +264,15 @@ static int context_make(struct shaking *s, struct fault *f)
 
 /* --- connecting --------------------------------------------------------------------------------------------------- */
 
-static int connect_failed(struct shaking *s, int errnum)
+static int connect_failed(struct attempt *s, int errnum)
 {
 	s->peer.errnum = errnum;
-	return ended(s, errnum == ECONNREFUSED ? HSM_PEER_REFUSED
-			: errnum == ETIMEDOUT  ? HSM_PEER_NO_ANSWER
-					       : HSM_PEER_UNREACHABLE);
+	return end_at(s, errnum == ECONNREFUSED ? HSM_PEER_REFUSED
+			 : errnum == ETIMEDOUT  ? HSM_PEER_NO_ANSWER
+						: HSM_PEER_UNREACHABLE);
 }
 
-static int address_connect(struct shaking *s, const struct addrinfo *address, int64_t deadline, int *ret_fd)
+static int address_connect(struct attempt *s, const struct addrinfo *address, int64_t deadline, int *ret_fd)
 {
 	FS_AUTO int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int errnum = 0;
@@ -283,7 +283,7 @@ static int address_connect(struct shaking *s, const struct addrinfo *address, in
 	s->peer.stage = HSM_PEER_CONNECTING;
 	(void)getnameinfo(address->ai_addr, address->ai_addrlen, s->peer.address, sizeof(s->peer.address), NULL, 0,
 			  NI_NUMERICHOST);
-	tell(s);
+	state_send(s);
 	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0) {
 		if (errno != EINPROGRESS)
 			return connect_failed(s, errno);
@@ -297,7 +297,7 @@ static int address_connect(struct shaking *s, const struct addrinfo *address, in
 }
 
 /* Connects to the first address that answers; each gets its share of the time. */
-static int server_connect(struct shaking *s, int *ret_fd)
+static int server_connect(struct attempt *s, int *ret_fd)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *list = NULL;
@@ -306,7 +306,7 @@ static int server_connect(struct shaking *s, int *ret_fd)
 	const int failed = getaddrinfo(s->question->host, s->question->port, &hints, &list);
 	if (failed != 0) {
 		(void)snprintf(s->peer.detail, sizeof(s->peer.detail), "%s", gai_strerror(failed));
-		return ended(s, HSM_PEER_UNRESOLVED);
+		return end_at(s, HSM_PEER_UNRESOLVED);
 	}
 	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next)
 		left++;
@@ -321,14 +321,14 @@ static int server_connect(struct shaking *s, int *ret_fd)
 /* --- the handshake ------------------------------------------------------------------------------------------------ */
 
 /* Callbacks have no context argument; a static will do for the only handshake of this process. */
-static struct shaking *shaking;
+static struct attempt *attempt;
 static bool has_session;
 
 static void on_info(const void *connection, int where, int value)
 {
 	(void)connection;
 	if ((where & CALLBACK_ALERT_READ) == CALLBACK_ALERT_READ && (value & 0xff) != ALERT_CLOSE)
-		shaking->peer.alert = value & 0xff;
+		attempt->peer.alert = value & 0xff;
 }
 
 /* With TLS 1.3 a server sends session tickets after it has accepted the client's certificate. */
@@ -341,7 +341,7 @@ static int on_session(void *connection, void *session)
 }
 
 /* Waits, if that is what `returned` asks for.  1: try again; 0: the deadline has passed; -1: an error. */
-static int again(struct shaking *s, int fd, int returned, int64_t deadline)
+static int await_more(struct attempt *s, int fd, int returned, int64_t deadline)
 {
 	switch (lib.error(s->connection, returned)) {
 	case ERROR_READ:
@@ -354,7 +354,7 @@ static int again(struct shaking *s, int fd, int returned, int64_t deadline)
 }
 
 /* Finds out why the handshake failed. */
-static int broken(struct shaking *s, int returned, int errnum)
+static int handshake_failed(struct attempt *s, int returned, int errnum)
 {
 	static const char *const others[] = { "wrong version number",
 					      "unknown protocol",
@@ -368,22 +368,22 @@ static int broken(struct shaking *s, int returned, int errnum)
 	const char *reason = code != 0 ? lib.reason(code) : NULL;
 
 	if (s->peer.alert >= 0)
-		return ended(s, HSM_PEER_ALERT);
+		return end_at(s, HSM_PEER_ALERT);
 	if (error != ERROR_SSL)
-		return ended(s, errnum == ECONNRESET || errnum == EPIPE ? HSM_PEER_RESET : HSM_PEER_CLOSED);
+		return end_at(s, errnum == ECONNRESET || errnum == EPIPE ? HSM_PEER_RESET : HSM_PEER_CLOSED);
 	if (reason == NULL)
 		reason = "unknown";
 	(void)snprintf(s->peer.detail, sizeof(s->peer.detail), "%s", reason);
 	if (text_is_one_of(reason, strlen(reason), others))
-		return ended(s, HSM_PEER_NOT_TLS);
-	return ended(s, strstr(reason, "unexpected eof") != NULL ? HSM_PEER_CLOSED : HSM_PEER_FAILED);
+		return end_at(s, HSM_PEER_NOT_TLS);
+	return end_at(s, strstr(reason, "unexpected eof") != NULL ? HSM_PEER_CLOSED : HSM_PEER_FAILED);
 }
 
-static int handshake(struct shaking *s, int fd)
+static int handshake(struct attempt *s, int fd)
 {
 	s->connection = lib.connection_new(s->context);
 	if (s->connection == NULL || lib.descriptor(s->connection, fd) != 1)
-		return ended(s, HSM_PEER_FAILED);
+		return end_at(s, HSM_PEER_FAILED);
 	lib.on_info(s->connection, on_info);
 	struct in6_addr number;
 	const char *host = s->question->host;
@@ -395,18 +395,18 @@ static int handshake(struct shaking *s, int fd)
 		const int errnum = errno;
 		if (r == 1)
 			return 0;
-		const int more = again(s, fd, r, s->deadline);
+		const int more = await_more(s, fd, r, s->deadline);
 		if (more < 0)
-			return broken(s, r, errnum);
+			return handshake_failed(s, r, errnum);
 		if (more == 0)
 			return -1;
 	}
 }
 
 /* Waits whether the server rejects us after the handshake.  0: it keeps the connection. */
-static int second_thought(struct shaking *s, int fd)
+static int rejection_await(struct attempt *s, int fd)
 {
-	int64_t until = proc_clock_ms() + SECOND_THOUGHT_MS;
+	int64_t until = proc_clock_ms() + REJECTION_MS;
 	char byte;
 
 	if (until > s->deadline)
@@ -417,9 +417,9 @@ static int second_thought(struct shaking *s, int fd)
 		const int errnum = errno;
 		if (r > 0)
 			return 0;
-		const int more = again(s, fd, r, until);
+		const int more = await_more(s, fd, r, until);
 		if (more < 0)
-			return broken(s, r, errnum);
+			return handshake_failed(s, r, errnum);
 		if (more == 0)
 			return 0;
 	}
@@ -428,7 +428,7 @@ static int second_thought(struct shaking *s, int fd)
 
 /* --- certificate and clock ---------------------------------------------------------------------------------------- */
 
-static void certificate_judge(struct shaking *s)
+static void certificate_evaluate(struct attempt *s)
 {
 	TEXT_AUTO entry = { 0 };
 	unsigned char *der = NULL;
@@ -450,14 +450,14 @@ static void certificate_judge(struct shaking *s)
 			s->peer.trust = HSM_PEER_SAME;
 }
 
-static void clock_set(struct shaking *s, int64_t theirs)
+static void clock_set(struct attempt *s, int64_t theirs)
 {
 	s->peer.clock_known = 1;
 	s->peer.clock_ahead = theirs - time_now();
 }
 
 /* Up to TLS 1.2 a server's random bytes may begin with its time (RFC 5246, 7.4.1.2); few still do. */
-static void clock_by_random(struct shaking *s)
+static void clock_by_random(struct attempt *s)
 {
 	unsigned char random[RANDOM_SIZE];
 
@@ -470,7 +470,7 @@ static void clock_by_random(struct shaking *s)
 }
 
 /* A web server sends its time with every response (RFC 9110, 6.6.1). */
-static void clock_by_date(struct shaking *s, int fd)
+static void clock_by_date(struct attempt *s, int fd)
 {
 	static const char head[] = "\r\nDate: ";
 	TEXT_AUTO request = { 0 };
@@ -486,7 +486,7 @@ static void clock_by_date(struct shaking *s, int fd)
 		const int r = lib.read(s->connection, answer + length, (int)(ANSWER_MAX - length));
 		if (r > 0)
 			length += (size_t)r;
-		else if (again(s, fd, r, s->deadline) <= 0)
+		else if (await_more(s, fd, r, s->deadline) <= 0)
 			return;
 		answer[length] = '\0';
 		date = strcasestr(answer, head);
@@ -497,7 +497,7 @@ static void clock_by_date(struct shaking *s, int fd)
 
 /* --- the whole run ------------------------------------------------------------------------------------------------ */
 
-static void shake(struct shaking *s)
+static void attempt_run(struct attempt *s)
 {
 	FS_AUTO int fd = -1;
 	struct fault *f = &s->peer.fault;
@@ -513,18 +513,18 @@ static void shake(struct shaking *s)
 	if (chrystoki_address_check(s->question->host, s->question->port, f) < 0 || context_make(s, f) < 0)
 		return;
 	s->peer.stage = HSM_PEER_RESOLVING;
-	tell(s);
+	state_send(s);
 	if (server_connect(s, &fd) < 0)
 		return;
-	s->peer.stage = HSM_PEER_SHAKING;
-	tell(s);
-	const int shaken = handshake(s, fd);
+	s->peer.stage = HSM_PEER_HANDSHAKE;
+	state_send(s);
+	const int agreed = handshake(s, fd);
 	if (s->connection != NULL)
-		certificate_judge(s);
-	if (shaken < 0)
+		certificate_evaluate(s);
+	if (agreed < 0)
 		return;
 	(void)snprintf(s->peer.protocol, sizeof(s->peer.protocol), "%s", lib.version(s->connection));
-	if (second_thought(s, fd) < 0)
+	if (rejection_await(s, fd) < 0)
 		return;
 	s->peer.stage = HSM_PEER_AGREED;
 	clock_by_random(s);
@@ -536,15 +536,15 @@ void hsm_peer_serve(const struct hsm_peer_question *question)
 {
 	/* Network and libssl are this machine's, so files are read from the tree without chroot(2). */
 	FS_AUTO int root = fcntl(PROC_CHILD_ROOT, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1);
-	struct shaking s = { .question = question,
+	struct attempt s = { .question = question,
 			     .root = root,
-			     .tell = PROC_CHILD_TELL,
+			     .socket = PROC_CHILD_TELL,
 			     .deadline = proc_clock_ms() + question->timeout_ms,
 			     .peer = { .stage = HSM_PEER_RESOLVING, .alert = -1 } };
 
-	shaking = &s;
+	attempt = &s;
 	(void)close(PROC_CHILD_ROOT);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	shake(&s);
-	tell(&s);
+	attempt_run(&s);
+	state_send(&s);
 }

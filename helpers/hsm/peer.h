@@ -22,7 +22,7 @@
 enum hsm_peer_stage {
 	HSM_PEER_RESOLVING,
 	HSM_PEER_CONNECTING, /* to `address` */
-	HSM_PEER_SHAKING,    /* the port is open */
+	HSM_PEER_HANDSHAKE,  /* the port is open */
 	/* How it ended. */
 	HSM_PEER_UNRESOLVED,  /* `detail` */
 	HSM_PEER_NO_ANSWER,   /* nothing came back from the address */

@@ -214,7 +214,7 @@ static void end_unloadable(struct hsm_answer *answer, const char *why)
 		(void)fault_refused(&answer->fault, "'%s' cannot be loaded: %s", SHOWN(answer->module), SHOWN(why));
 }
 
-static void end_without_word(struct hsm_answer *answer, const struct proc_outcome *end)
+static void end_early(struct hsm_answer *answer, const struct proc_outcome *end)
 {
 	const char *call = call_text(answer);
 
@@ -274,7 +274,7 @@ static void end_evaluate(struct hsm_answer *answer, const struct listener *l, co
 		(void)fault_system(&answer->fault, 0, "'%s' wrote into a descriptor that is not its own, in %s",
 				   SHOWN(answer->module), call_text(answer));
 	} else if (!end->answered) {
-		end_without_word(answer, end);
+		end_early(answer, end);
 	} else if (l->stopped) {
 		end_stopped(answer, &l->stop);
 	} else {
@@ -282,7 +282,7 @@ static void end_evaluate(struct hsm_answer *answer, const struct listener *l, co
 	}
 }
 
-static void habits_report(const struct hsm_question *q, struct hsm_answer *answer, const struct proc_outcome *end)
+static void output_report(const struct hsm_question *q, struct hsm_answer *answer, const struct proc_outcome *end)
 {
 	answer->printed = end->output_length;
 	if (end->output_length > 0) {
@@ -428,7 +428,7 @@ static int talk(const struct hsm_question *q, struct hsm_answer *answer, struct 
 		return -1;
 	answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
 	end_evaluate(answer, &c.listener, &end, c.timeout_ms);
-	habits_report(q, answer, &end);
+	output_report(q, answer, &end);
 	sessions_report(q, answer);
 	proc_outcome_done(&end);
 	return 0;

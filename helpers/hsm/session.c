@@ -41,27 +41,27 @@ struct session {
 
 /* --- the question ------------------------------------------------------------------------------------------------- */
 
-static int string_take(const struct proc_message *message, char **ret_string, struct fault *f)
+static int string_copy(const struct proc_message *message, char **ret_string, struct fault *f)
 {
 	*ret_string = strndup(message->bytes, message->length);
 	return *ret_string == NULL ? fault_memory(f) : 0;
 }
 
-static int ask_take(struct session *s, const struct proc_message *message, struct fault *f)
+static int ask_store(struct session *s, const struct proc_message *message, struct fault *f)
 {
 	switch (message->kind) {
 	case HSM_ASK_LIBRARY:
-		return string_take(message, &s->path, f);
+		return string_copy(message, &s->path, f);
 	case HSM_ASK_LABEL:
-		return string_take(message, &s->label, f);
+		return string_copy(message, &s->label, f);
 	case HSM_ASK_SERIAL:
-		return string_take(message, &s->serial, f);
+		return string_copy(message, &s->serial, f);
 	case HSM_ASK_KEY:
-		return string_take(message, &s->key, f);
+		return string_copy(message, &s->key, f);
 	case HSM_ASK_VARIABLE:
 		return s->variable_count == VARIABLES_MAX
 			       ? fault_refused(f, "the environment has more than %d variables", VARIABLES_MAX)
-			       : string_take(message, &s->variables[s->variable_count++], f);
+			       : string_copy(message, &s->variables[s->variable_count++], f);
 	}
 	return fault_system(f, 0, "the request is not valid");
 }
@@ -77,7 +77,7 @@ static int question_read(struct session *s, struct fault *f)
 			memcpy(&s->begin, message.bytes, sizeof(s->begin));
 			return 0;
 		}
-		if (ask_take(s, &message, f) < 0)
+		if (ask_store(s, &message, f) < 0)
 			return -1;
 	}
 }
@@ -340,24 +340,24 @@ static void session_try(const struct session *s, struct hsm_slot *slot)
 }
 
 /* Values that no library returns: they show that it did not set the variable. */
-#define COUNT_UNTOLD 0x5afe5afeUL
-#define SLOT_UNTOLD  (~0UL)
+#define COUNT_UNSET 0x5afe5afeUL
+#define SLOT_UNSET  (~0UL)
 
 /* Gets the number of slots, then the list.  *ret_again: there are more by now. */
 static bool slots_list(const struct session *s, unsigned long *ids, unsigned long *ret_announced,
 		       unsigned long *ret_count, bool *ret_again)
 {
-	unsigned long expected = COUNT_UNTOLD;
+	unsigned long expected = COUNT_UNSET;
 
 	call_begin(s, HSM_CALL_SLOT_LIST);
 	unsigned long rv = s->functions->C_GetSlotList(WITH_TOKEN, NULL, &expected);
-	if (rv == CKR_OK && expected == COUNT_UNTOLD)
+	if (rv == CKR_OK && expected == COUNT_UNSET)
 		return stop(s, HSM_END_LIED, 0, "C_GetSlotList answered CKR_OK and gave no number");
 	if (rv == CKR_OK && expected > HSM_SLOTS_MAX)
 		return stop(s, HSM_END_LIED, 0, "C_GetSlotList reports %lu slots, more than any HSM has", expected);
 	unsigned long count = expected;
 	for (unsigned long i = 0; i < HSM_SLOTS_MAX; i++)
-		ids[i] = SLOT_UNTOLD;
+		ids[i] = SLOT_UNSET;
 	if (rv == CKR_OK)
 		rv = s->functions->C_GetSlotList(WITH_TOKEN, ids, &count);
 	*ret_again = rv == CKR_BUFFER_TOO_SMALL;
@@ -387,7 +387,7 @@ static bool slots_differ(const struct session *s, const unsigned long *ids, unsi
 		return true;
 	memcpy(sorted, ids, count * sizeof(ids[0]));
 	qsort(sorted, count, sizeof(sorted[0]), by_id);
-	if (sorted[count - 1] == SLOT_UNTOLD)
+	if (sorted[count - 1] == SLOT_UNSET)
 		return stop(s, HSM_END_LIED, 0, "C_GetSlotList reports %lu slots and does not name them all", count);
 	for (unsigned long i = 1; i < count; i++)
 		if (sorted[i] == sorted[i - 1])

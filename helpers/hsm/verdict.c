@@ -83,19 +83,19 @@ static const char *group_name(struct text_shown *storage, const struct chrystoki
 }
 #define GROUP_NAME(group) group_name(&(struct text_shown){ { 0 } }, (group))
 
-/* Adds to *ret_untold if the member cannot be seen, so that its state is unknown. */
+/* Adds to *ret_unseen if the member cannot be seen, so that its state is unknown. */
 static void member_compare(const struct comparison *c, const struct chrystoki_numbered *group,
-			   const struct hsm_slot *slot, const struct chrystoki_member *named, size_t *ret_untold)
+			   const struct hsm_slot *slot, const struct chrystoki_member *named, size_t *ret_unseen)
 {
-	bool told;
-	const struct hsm_member *member = member_find(c, slot, named, &told);
+	bool listed;
+	const struct hsm_member *member = member_find(c, slot, named, &listed);
 	const char *name = SHOWN_BYTES(named->name, named->length);
 	const char *of = GROUP_NAME(group);
 
 	if (member != NULL && member->rv != CKR_OK)
 		hsm_causes_add(&c->answer->ha, NULL, "member %s of HA group '%s' in '%s' is away: its state is %s",
 			       name, of, c->where, HSM_RV(member->rv));
-	else if (member == NULL && told)
+	else if (member == NULL && listed)
 		hsm_causes_add(&c->answer->ha, NULL,
 			       "member %s of HA group '%s' in '%s' is not among those that the library lists", name, of,
 			       c->where);
@@ -105,12 +105,12 @@ static void member_compare(const struct comparison *c, const struct chrystoki_nu
 			       " group",
 			       name, of, c->where);
 	else if (member == NULL && !is_shown(c, named))
-		++*ret_untold;
+		++*ret_unseen;
 }
 
 /* Reports members that the library lists as unavailable and that the file does not name, perhaps removed ones. */
-static void strangers_compare(const struct comparison *c, const struct chrystoki_numbered *group,
-			      const struct hsm_slot *slot)
+static void unlisted_compare(const struct comparison *c, const struct chrystoki_numbered *group,
+			     const struct hsm_slot *slot)
 {
 	for (size_t i = 0; i < c->answer->member_count; i++) {
 		const struct hsm_member *member = &c->answer->members[i];
@@ -127,7 +127,7 @@ static void group_compare(const struct comparison *c, const struct chrystoki_num
 	const char *of = GROUP_NAME(group);
 	const struct hsm_slot *slot = group_find(c, group);
 	struct chrystoki_member member;
-	size_t untold = 0, members = 0;
+	size_t unseen = 0, members = 0;
 
 	if (slot == NULL)
 		hsm_causes_add(&c->answer->ha, NULL, "HA group '%s' of '%s' is not among the slots%s", of, c->where,
@@ -135,16 +135,16 @@ static void group_compare(const struct comparison *c, const struct chrystoki_num
 	for (size_t at = 0; chrystoki_member_next(group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
 		if (member.length > 0) {
 			members++;
-			member_compare(c, group, slot, &member, &untold);
+			member_compare(c, group, slot, &member, &unseen);
 		}
 	if (slot != NULL)
-		strangers_compare(c, group, slot);
+		unlisted_compare(c, group, slot);
 	if (members == 0)
 		hsm_causes_add(&c->answer->ha, NULL,
 			       "HA group '%s' of '%s' has no members there, so it is not known which partitions"
 			       " share its keys",
 			       of, c->where);
-	if (untold > 0 && slot != NULL)
+	if (unseen > 0 && slot != NULL)
 		report_say(c->report, REPORT_WARNING,
 			   "it is not known whether the members of HA group '%s' are there: HAOnly hides them, and the "
 			   "library does not report them",
@@ -231,10 +231,11 @@ static int groups_compare(const struct hsm_question *question, struct hsm_answer
 /* --- the answer --------------------------------------------------------------------------------------------------- */
 
 /* The first slot that matches and cannot be used; NULL: none. */
-static const struct hsm_slot *meant_unusable(const struct hsm_answer *answer, const struct hsm_requirements *required)
+static const struct hsm_slot *matching_unusable(const struct hsm_answer *answer,
+						const struct hsm_requirements *required)
 {
 	for (size_t i = 0; i < answer->slot_count; i++)
-		if (!answer->slots[i].usable && hsm_slot_is_meant(&answer->slots[i], required->label, required->serial))
+		if (!answer->slots[i].usable && hsm_slot_matches(&answer->slots[i], required->label, required->serial))
 			return &answer->slots[i];
 	return NULL;
 }
@@ -285,10 +286,10 @@ static int pin_evaluate(const struct hsm_answer *answer, const struct hsm_requir
 }
 
 /* There are usable slots, but none matches; the one that does may be unusable. */
-static int none_meant(const struct hsm_answer *answer, const struct hsm_requirements *required, const char *which,
-		      struct fault *f)
+static int none_matches(const struct hsm_answer *answer, const struct hsm_requirements *required, const char *which,
+			struct fault *f)
 {
-	const struct hsm_slot *slot = meant_unusable(answer, required);
+	const struct hsm_slot *slot = matching_unusable(answer, required);
 
 	if (slot == NULL)
 		return fault_negative(f, "user '%s' sees no token%s among %zu usable", SHOWN(answer->user), which,
@@ -315,7 +316,7 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_requirement
 	if (usable == 0)
 		return none_usable(answer, user, f);
 	if (matching == 0)
-		return none_meant(answer, required, text_string(&which), f);
+		return none_matches(answer, required, text_string(&which), f);
 	return fault_negative(f, "user '%s' sees %" PRIu64 " usable token%s%s, and %" PRIu64 " are required", user,
 			      matching, matching == 1 ? "" : "s", text_string(&which), required->least);
 }
@@ -355,7 +356,7 @@ static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requi
 	size_t meant = 0;
 
 	for (size_t i = 0; i < answer->slot_count; i++)
-		meant += hsm_slot_is_meant(&answer->slots[i], required->label, required->serial);
+		meant += hsm_slot_matches(&answer->slots[i], required->label, required->serial);
 	/* Also counts tokens that open no session: the PIN may be for one of them. */
 	if (meant > 1 && required->label == NULL && required->serial == NULL)
 		return fault_refused(f,
@@ -366,7 +367,7 @@ static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requi
 		if (key_evaluate(&answer->keys[i], f) < 0)
 			return -1;
 	/* It is not known whether a token that opens no session holds the key. */
-	const struct hsm_slot *unusable = meant_unusable(answer, required);
+	const struct hsm_slot *unusable = matching_unusable(answer, required);
 	if (unusable != NULL)
 		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s", unusable->id,
 				      HSM_SLOT_FAULT(unusable));
@@ -389,7 +390,7 @@ static int evaluate(const struct hsm_answer *answer, const struct hsm_requiremen
 		return 0;
 	for (size_t i = 0; i < answer->slot_count; i++)
 		matching += answer->slots[i].usable &&
-			    hsm_slot_is_meant(&answer->slots[i], required->label, required->serial);
+			    hsm_slot_matches(&answer->slots[i], required->label, required->serial);
 	if (matching < (required->least > 0 ? required->least : 1))
 		return too_few(answer, required, matching, f);
 	if (taken_evaluate(answer, required, f) < 0)

@@ -133,22 +133,22 @@ static void helper_check(struct okv_checking *c)
 }
 
 /* Collects what okv_links_make would do: missing links become one finding. */
-struct links_heard {
+struct links_report {
 	struct okv_checking *c;
 	struct text missing;
 };
 
-static void link_hear(struct report *self, enum report_level level, const char *line)
+static void on_link_line(struct report *self, enum report_level level, const char *line)
 {
-	struct links_heard *heard = self->context;
+	struct links_report *links = self->context;
 
 	if (level == REPORT_RESULT) {
 		line += text_starts(line, "would: ") ? strlen("would: ") : 0;
-		text_add_format(&heard->missing, "%s%.*s", heard->missing.length > 0 ? ", " : "",
+		text_add_format(&links->missing, "%s%.*s", links->missing.length > 0 ? ", " : "",
 				(int)strcspn(line, " "), line);
 	} else if (level == REPORT_WARNING) {
-		heard->c->found->file = SETTINGS_PREFIX;
-		finding_add(heard->c->found,
+		links->c->found->file = SETTINGS_PREFIX;
+		finding_add(links->c->found,
 			    FINDING_RULE(FINDING_WARN, "link-blocked",
 					 "OKV's hooks do not find this product by that name",
 					 "move it away, then: " FINDING_WIRE_IT),
@@ -158,8 +158,8 @@ static void link_hear(struct report *self, enum report_level level, const char *
 
 static int links_check(struct okv_checking *c, struct fault *f)
 {
-	struct links_heard heard = { .c = c, .missing = { 0 } };
-	struct report report = { .on_line = link_hear, .context = &heard };
+	struct links_report links = { .c = c, .missing = { 0 } };
+	struct report report = { .on_line = on_link_line, .context = &links };
 	const struct okv_job plan = {
 		.root = c->job->root, .settings = c->job->settings, .mode = OKV_PLAN, .report = &report
 	};
@@ -167,13 +167,13 @@ static int links_check(struct okv_checking *c, struct fault *f)
 	const int r = okv_links_make(&plan, &outcome, f);
 
 	c->found->file = SETTINGS_PREFIX;
-	if (r == 0 && heard.missing.length > 0)
+	if (r == 0 && links.missing.length > 0)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "link-missing",
 					 "people and systemd do not find this product by that name", FINDING_WIRE_IT),
-			    0, "missing: %s", text_string(&heard.missing));
-	c->found->failed = c->found->failed || heard.missing.failed;
-	text_done(&heard.missing);
+			    0, "missing: %s", text_string(&links.missing));
+	c->found->failed = c->found->failed || links.missing.failed;
+	text_done(&links.missing);
 	return r;
 }
 
@@ -295,7 +295,7 @@ int okv_check(const struct okv_job *job, struct finding_list *ret_findings, stru
 	if (r == 0 && scope == OKV_SCOPE_GENERIC)
 		r = wiring_check(&c, f);
 	preserved_done(&c.preserved);
-	preserved_done(&c.told);
+	preserved_done(&c.reported);
 	okv_needs_done(&c.needs);
 	if (r == 0 && findings.failed)
 		r = fault_memory(f);
@@ -421,7 +421,7 @@ int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret
 		}
 		fixed += changed;
 		if (changed)
-			okv_job_tell(job, "%s: fixed", edits[i].path);
+			okv_job_report(job, "%s: fixed", edits[i].path);
 	}
 	*ret_fixed = fixed;
 	return 0;

@@ -44,8 +44,8 @@ struct okv_checking {
 	struct preserved preserved; /* the list in okv_hsm.conf; empty if it cannot be read */
 	bool preserves;             /* the list could be read, so what it lacks can be reported */
 	size_t preserved_line;
-	struct okv_needs needs; /* set if `preserves` */
-	struct preserved told;  /* the needs already reported as not covered */
+	struct okv_needs needs;    /* set if `preserves` */
+	struct preserved reported; /* the needs already reported as not covered */
 };
 /* Checks okv_hsm.conf and okv_hsm_env. */
 int okv_check_conf(struct okv_checking *c, struct fault *f);

@@ -70,16 +70,16 @@ static void flaw_check(struct okv_checking *c, const struct chrystoki *conf, siz
 
 static void syntax_check(struct okv_checking *c, const struct chrystoki *conf)
 {
-	bool told[2][FLAW_COUNT] = { { false } };
+	bool reported[2][FLAW_COUNT] = { { false } };
 
 	for (size_t i = 0; i < conf->count; i++) {
 		for (size_t j = 0; j < FLAW_COUNT; j++) {
 			if ((conf->lines[i].flaws & flaw_table[j].flaw) == 0)
 				continue;
 			const bool fixable = chrystoki_is_fixable(conf, i, flaw_table[j].flaw);
-			if (!told[fixable][j])
+			if (!reported[fixable][j])
 				flaw_check(c, conf, i, j, fixable);
-			told[fixable][j] = true;
+			reported[fixable][j] = true;
 		}
 	}
 }

@@ -257,7 +257,7 @@ void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_
 		const struct okv_need *need = &c->needs.items[i];
 		const bool direct = strcmp(need->path, need->reason) == 0;
 		if (need->kind < first || need->kind > last || preserved_holder(&c->preserved, need->path) != NULL ||
-		    preserved_holder(&c->told, need->path) != NULL)
+		    preserved_holder(&c->reported, need->path) != NULL)
 			continue;
 		c->found->file = need_rules[need->kind].file != NULL ? need_rules[need->kind].file
 								     : c->job->settings->chrystoki_conf;
@@ -273,7 +273,7 @@ void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_
 		if (!need->listable && strcmp(need->path, "/etc/ld.so.conf") != 0)
 			finding_set_remedy(c->found, "copy it into '%s', and point to the copy instead",
 					   SHOWN(c->job->settings->client_dir));
-		if (preserved_add(&c->told, need->path, &ignored) < 0)
+		if (preserved_add(&c->reported, need->path, &ignored) < 0)
 			c->found->failed = true;
 	}
 }

@@ -24,12 +24,12 @@ static bool wiring_moves(struct okv_checking *c, const struct text *script)
 #define LOST "nothing restores the HSM group, its members and the links"
 
 /* The finding for a state of the block or a leftover; `by_hand` is the remedy where the command is not enough. */
-struct said {
+struct mid_rule {
 	enum finding_severity severity;
 	const char *word, *what, *effect, *remedy, *by_hand;
 };
 
-static const struct said of_block[] = {
+static const struct mid_rule block_rules[] = {
 	[MIDUPGRADE_NONE] = { FINDING_FAIL, "mid-unwired", "the okv-luna block is not in it",
 			      "after an OS major upgrade " LOST, FINDING_WIRE_IT, NULL },
 	[MIDUPGRADE_STALE] = { FINDING_WARN, "mid-stale",
@@ -52,7 +52,7 @@ static const struct said of_block[] = {
 #define ARBITRARY \
 	"it gets an arbitrary id and no members, and the files keep the old id; the okv-luna block restores all three"
 
-static const struct said of_leftover[] = {
+static const struct mid_rule leftover_rules[] = {
 	[MIDUPGRADE_LEFTOVER_GROUPADD] = { FINDING_WARN, "mid-handmade", "the HSM group is made by hand here",
 					   ARBITRARY, DROP_IT, NULL },
 	[MIDUPGRADE_LEFTOVER_NESTED] = { FINDING_WARN, "mid-handmade-nested",
@@ -74,20 +74,20 @@ static const struct said of_leftover[] = {
 };
 
 /* `works`: the remedy's command is enough. */
-static void said_add(struct okv_checking *c, const struct said *said, bool works, size_t line)
+static void rule_add(struct okv_checking *c, const struct mid_rule *rule, bool works, size_t line)
 {
 	finding_add(c->found,
-		    FINDING_RULE(said->severity, said->word, said->effect,
-				 said->by_hand == NULL || works ? said->remedy : said->by_hand),
-		    line, "%s", said->what);
+		    FINDING_RULE(rule->severity, rule->word, rule->effect,
+				 rule->by_hand == NULL || works ? rule->remedy : rule->by_hand),
+		    line, "%s", rule->what);
 }
 
 static void block_check(struct okv_checking *c, const struct text *script, enum midupgrade_state state, size_t line)
 {
-	const struct said *said = &of_block[state];
+	const struct mid_rule *rule = &block_rules[state];
 
 	if (state != MIDUPGRADE_CURRENT)
-		said_add(c, said, said->by_hand != NULL && wiring_moves(c, script), line);
+		rule_add(c, rule, rule->by_hand != NULL && wiring_moves(c, script), line);
 }
 
 struct leftovers {
@@ -99,7 +99,7 @@ static void leftover_check(void *context, enum midupgrade_leftover leftover, siz
 {
 	const struct leftovers *leftovers = context;
 
-	said_add(leftovers->c, &of_leftover[leftover], leftovers->fixable, line);
+	rule_add(leftovers->c, &leftover_rules[leftover], leftovers->fixable, line);
 }
 
 /* Could a shell parse the script with plain quotes and line ends? */

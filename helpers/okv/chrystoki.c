@@ -222,12 +222,12 @@ static int certificate_write(struct merging *m, size_t which, struct fault *f)
 	if (okv_edit(m->job, &edit, &copy->changed, f) < 0)
 		return -1;
 	if (copy->changed)
-		okv_job_tell(m->job, "%s -> %s", SHOWN(text_string(&copy->from)), SHOWN(text_string(&copy->to)));
+		okv_job_report(m->job, "%s -> %s", SHOWN(text_string(&copy->from)), SHOWN(text_string(&copy->to)));
 	return 0;
 }
 
 /* Removes the copies that this run created. */
-static void certificates_take_back(struct merging *m)
+static void certificates_remove(struct merging *m)
 {
 	for (size_t i = 0; i < CERTIFICATE_COUNT && m->job->mode == OKV_APPLY; i++) {
 		struct fault ignored = { 0 };
@@ -331,7 +331,7 @@ int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_me
 	if (r == 0)
 		r = okv_chrystoki_edit(job, merge_change, &m, &edited, f);
 	if (r < 0)
-		certificates_take_back(&m);
+		certificates_remove(&m);
 	chrystoki_done(&m.from);
 	for (size_t i = 0; i < CERTIFICATE_COUNT; i++) {
 		copied = copied || m.copies[i].changed;
@@ -342,7 +342,7 @@ int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_me
 	if (r < 0)
 		return -1;
 	if (edited)
-		okv_job_tell(job, "%s: merged", job->settings->chrystoki_conf);
+		okv_job_report(job, "%s: merged", job->settings->chrystoki_conf);
 	*ret_changed = copied || edited;
 	return 0;
 }

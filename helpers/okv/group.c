@@ -17,7 +17,7 @@
 #include "fs/root.h"
 #include "proc/child.h"
 
-enum { PLACE_COUNT = 2, TOOL_ARGUMENTS_MAX = 16, STATUS_MAX = 64 * 1024, TOLD_MAX = 20 };
+enum { PLACE_COUNT = 2, TOOL_ARGUMENTS_MAX = 16, STATUS_MAX = 64 * 1024, REPORTED_MAX = 20 };
 
 /* --- the system's own tools --------------------------------------------------------------------------------------- */
 
@@ -389,7 +389,7 @@ static void process_look(struct processes *p, int proc, const char *pid)
 	if (process < 0 || !process_read(process, &p->root, &status) || !lacks_group(&status, p->uid, p->gid))
 		return;
 	const char *name = status_value(&status, "Name:\t");
-	if (p->count++ < TOLD_MAX)
+	if (p->count++ < REPORTED_MAX)
 		report_say(p->job->report, REPORT_WARNING, "process %s (%s) of user '%s' still lacks group '%s'", pid,
 			   name != NULL ? SHOWN_BYTES(name, strcspn(name, "\n")) : "?", SHOWN(p->user),
 			   SHOWN(p->job->settings->hsm_group));
@@ -431,8 +431,8 @@ int okv_processes_without_group(const struct okv_job *job, const char *user, siz
 		report_say(job->report, REPORT_WARNING,
 			   "/proc is not mounted, so processes that still lack group '%s' cannot be found",
 			   SHOWN(job->settings->hsm_group));
-	if (p.count > TOLD_MAX)
-		report_say(job->report, REPORT_WARNING, "and %zu more processes", p.count - TOLD_MAX);
+	if (p.count > REPORTED_MAX)
+		report_say(job->report, REPORT_WARNING, "and %zu more processes", p.count - REPORTED_MAX);
 	if (p.count > 0)
 		report_say(
 			job->report, REPORT_WARNING,

@@ -16,7 +16,7 @@
 
 enum { RECORD_MAX = 16 * 1024 * 1024 };
 
-void okv_job_tell(const struct okv_job *job, const char *format, ...)
+void okv_job_report(const struct okv_job *job, const char *format, ...)
 {
 	va_list arguments;
 	char *words = NULL;

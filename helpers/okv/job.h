@@ -66,7 +66,7 @@ struct okv_outcome {
 	}
 
 /* Reports one change as REPORT_RESULT; with OKV_PLAN the line begins with "would: ". */
-void okv_job_tell(const struct okv_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void okv_job_report(const struct okv_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Reads okv_hsm.conf or okv_hsm_env; a missing file is FAULT_ABSENT. */
 int okv_lines_read(int root, const char *path, struct assign *ret_lines, struct fault *f);

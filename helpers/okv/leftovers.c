@@ -172,8 +172,8 @@ static int file_look(struct search *s, const struct fs_walk_entry *entry, struct
 	struct stat holder;
 	int r = 0;
 
-	item.called = is_stage(entry->path, entry->name);
-	if (item.called)
+	item.named_only = is_stage(entry->path, entry->name);
+	if (item.named_only)
 		item.kind = OKV_LEFTOVER_STAGE;
 	else
 		r = content_look(s, entry->dir, entry->name, &item, &failure);
@@ -182,10 +182,10 @@ static int file_look(struct search *s, const struct fs_walk_entry *entry, struct
 			strcpy(item.why, item.status.st_size == 0 ? "empty" : "still sealed");
 		item.kind = OKV_LEFTOVER_BUNDLE;
 		/* A file that took the bundle's place during the search may be anybody's. */
-		item.called = s->linked || !fs_same_file(&item.status, &s->bundle_status);
+		item.named_only = s->linked || !fs_same_file(&item.status, &s->bundle_status);
 	} else if (item.kind == OKV_LEFTOVER_NONE && is_named(entry->path, entry->name, item.status.st_mode)) {
 		item.kind = OKV_LEFTOVER_PLAIN;
-		item.called = true;
+		item.named_only = true;
 		strcpy(item.why, strcmp(entry->name, "hsmbundle") == 0 ? "" : "by its name");
 	}
 	if (item.kind == OKV_LEFTOVER_NONE)
@@ -347,14 +347,14 @@ static bool is_listed(const struct search *s, const struct okv_leftover *of, con
 	return false;
 }
 
-static int other_name_add(struct search *s, const char *path, const char *called, struct fault *f)
+static int other_name_add(struct search *s, const char *path, const char *bundle, struct fault *f)
 {
 	char why[OKV_LEFTOVER_TEXT_SIZE];
 
 	(void)snprintf(
 		why, sizeof(why),
 		"is the same file as '%.100s', which looks like a bundle only by that name; remove it if it is one",
-		SHOWN(called));
+		SHOWN(bundle));
 	return unseen_add(s, path, why, f);
 }
 
@@ -375,7 +375,7 @@ static int name_look(void *context, const void *state, const struct fs_walk_entr
 			: NULL;
 	if (of == NULL || fstat(entry->dir, &holder) < 0 || is_listed(s, of, entry, holder.st_ino))
 		return FS_WALK_PASS;
-	if (of->called)
+	if (of->named_only)
 		return other_name_add(s, entry->path, of->path, f) < 0 ? -1 : FS_WALK_PASS;
 	struct okv_leftover item = *of;
 	if (item.kind == OKV_LEFTOVER_BUNDLE)

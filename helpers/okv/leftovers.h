@@ -39,7 +39,7 @@ struct okv_leftover {
 	enum okv_leftover_kind kind;
 	struct stat status;                  /* unset for OKV_LEFTOVER_UNSEEN */
 	ino_t holder;                        /* inode of its directory, on the same device */
-	bool called;                         /* only name or place make it a copy, so its other names are none */
+	bool named_only;                     /* only name or place make it a copy, so its other names are none */
 	char origin[OKV_LEFTOVER_TEXT_SIZE]; /* the node that a sealed copy names, not verified; or "" */
 	char why[OKV_LEFTOVER_TEXT_SIZE];    /* printable, such as "could not be looked at: ..." */
 };

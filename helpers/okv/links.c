@@ -97,16 +97,16 @@ static int links_walk(const struct okv_job *job, int (*each)(void *, const struc
 	return 0;
 }
 
-enum standing {
-	STANDING_NOTHING, /* nothing has the name; the link can be made */
-	STANDING_OURS,    /* the same link, or a copy with the same bytes */
-	STANDING_OTHER,   /* something else has the name */
-	STANDING_NOWHERE, /* the directory does not exist */
-	STANDING_UNASKED, /* not for this OKV, or the target is not installed */
+enum link_state {
+	LINK_FREE,         /* nothing has the name; the link can be made */
+	LINK_OURS,         /* the same link, or a copy with the same bytes */
+	LINK_FOREIGN,      /* something else has the name */
+	LINK_NO_DIRECTORY, /* the directory does not exist */
+	LINK_UNWANTED,     /* not for this OKV, or the target is not installed */
 };
 
 /* Is the file at `leaf` a copy of the target?  A file that cannot be read is a failure, not a "no". */
-static int copy_look(int root, int dir, const char *leaf, const char *target, enum standing *ret_standing,
+static int copy_look(int root, int dir, const char *leaf, const char *target, enum link_state *ret_state,
 		     struct fault *f)
 {
 	TEXT_AUTO here = { 0 };
@@ -114,18 +114,18 @@ static int copy_look(int root, int dir, const char *leaf, const char *target, en
 	struct fault cause = { 0 };
 	FS_AUTO int fd = -1;
 
-	*ret_standing = STANDING_OTHER;
+	*ret_state = LINK_FOREIGN;
 	if (fs_name_open(FS_NAME(dir, leaf, leaf), O_RDONLY, &fd, NULL, &cause) < 0 ||
 	    fs_read(fd, leaf, FS_READ_CONFIG_MAX, &here, &cause) < 0 ||
 	    fs_read_config(root, target, &there, &cause) < 0)
 		return fs_absence(&cause, f);
 	if (text_same(&here, &there))
-		*ret_standing = STANDING_OURS;
+		*ret_state = LINK_OURS;
 	return 0;
 }
 
-/* *ret_dir: the link's directory; not set with STANDING_NOWHERE. */
-static int link_look(int root, const char *path, const char *target, enum standing *ret_standing, int *ret_dir,
+/* *ret_dir: the link's directory; not set with LINK_NO_DIRECTORY. */
+static int link_look(int root, const char *path, const char *target, enum link_state *ret_state, int *ret_dir,
 		     char leaf[FS_NAME_SIZE], struct fault *f)
 {
 	struct fault cause = { 0 };
@@ -136,17 +136,17 @@ static int link_look(int root, const char *path, const char *target, enum standi
 		/* A directory that cannot be opened now is not missing: the link would be forgotten. */
 		if (fs_absence(&cause, f) < 0)
 			return -1;
-		*ret_standing = STANDING_NOWHERE;
+		*ret_state = LINK_NO_DIRECTORY;
 		return 0;
 	}
 	const ssize_t length = readlinkat(dir, leaf, now, sizeof(now));
 	if (length >= 0)
-		*ret_standing = text_equal(now, (size_t)length, target) ? STANDING_OURS : STANDING_OTHER;
+		*ret_state = text_equal(now, (size_t)length, target) ? LINK_OURS : LINK_FOREIGN;
 	else if (errno == ENOENT)
-		*ret_standing = STANDING_NOTHING;
+		*ret_state = LINK_FREE;
 	else if (errno != EINVAL)
 		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
-	else if (copy_look(root, dir, leaf, target, ret_standing, f) < 0)
+	else if (copy_look(root, dir, leaf, target, ret_state, f) < 0)
 		return -1;
 	*ret_dir = fs_take(&dir);
 	return 0;
@@ -158,9 +158,9 @@ struct making {
 	struct text record; /* lines PATH -> TARGET */
 };
 
-/* As link_look, or STANDING_UNASKED if the link is not to be made. */
-static int link_ask(const struct making *m, const struct link *link, enum standing *ret_standing, int *ret_dir,
-		    char leaf[FS_NAME_SIZE], struct fault *f)
+/* As link_look, or LINK_UNWANTED if the link is not to be made. */
+static int link_look_wanted(const struct making *m, const struct link *link, enum link_state *ret_state, int *ret_dir,
+			    char leaf[FS_NAME_SIZE], struct fault *f)
 {
 	bool installed = false;
 
@@ -168,24 +168,24 @@ static int link_ask(const struct making *m, const struct link *link, enum standi
 	    fs_existence(m->job->root, link->target, &installed, f) < 0)
 		return -1;
 	if (!installed) {
-		*ret_standing = STANDING_UNASKED;
+		*ret_state = LINK_UNWANTED;
 		return 0;
 	}
-	return link_look(m->job->root, link->path, link->target, ret_standing, ret_dir, leaf, f);
+	return link_look(m->job->root, link->path, link->target, ret_state, ret_dir, leaf, f);
 }
 
 /* Records a link before it is made: otherwise, after a kill, it would count as somebody else's. */
-static int link_note(void *context, const struct link *link, struct fault *f)
+static int link_record(void *context, const struct link *link, struct fault *f)
 {
 	struct making *m = context;
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
 	TEXT_AUTO line = { 0 };
-	enum standing standing;
+	enum link_state state;
 
-	if (link_ask(m, link, &standing, &dir, leaf, f) < 0)
+	if (link_look_wanted(m, link, &state, &dir, leaf, f) < 0)
 		return -1;
-	if (standing != STANDING_NOTHING)
+	if (state != LINK_FREE)
 		return 0;
 	text_add_format(&line, "%s" ARROW "%s\n", link->path, link->target);
 	if (text_check(&line, f) < 0)
@@ -214,18 +214,18 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 	struct making *m = context;
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
-	enum standing standing;
+	enum link_state state;
 
-	if (link_ask(m, link, &standing, &dir, leaf, f) < 0)
+	if (link_look_wanted(m, link, &state, &dir, leaf, f) < 0)
 		return -1;
-	switch (standing) {
-	case STANDING_OURS:
-	case STANDING_UNASKED:
+	switch (state) {
+	case LINK_OURS:
+	case LINK_UNWANTED:
 		return 0;
-	case STANDING_NOWHERE:
+	case LINK_NO_DIRECTORY:
 		report_say(m->job->report, REPORT_DETAIL, "%s: its directory does not exist", link->path);
 		return 0;
-	case STANDING_OTHER:
+	case LINK_FOREIGN:
 		if (link->kind != KIND_GENERIC) {
 			report_say(m->job->report, REPORT_DETAIL, "%s: exists already, left as it is",
 				   SHOWN(link->path));
@@ -236,7 +236,7 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 			   link->path);
 		m->outcome->left++;
 		return 0;
-	case STANDING_NOTHING:
+	case LINK_FREE:
 		break;
 	}
 	struct fault failure = { 0 };
@@ -246,7 +246,7 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 		return 0;
 	}
 	m->outcome->links++;
-	okv_job_tell(m->job, "%s" ARROW "%s", SHOWN(link->path), SHOWN(link->target));
+	okv_job_report(m->job, "%s" ARROW "%s", SHOWN(link->path), SHOWN(link->target));
 	return 0;
 }
 
@@ -260,7 +260,7 @@ int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struc
 	if (r == 0 && job->mode == OKV_APPLY && fs_exists(job->root, "/etc/systemd/system"))
 		r = fs_dirs_make(job->root, OKV_UNIT_DIR, 0755, FS_FOLLOW_TRUSTED, f);
 	if (r == 0)
-		r = links_walk(job, link_note, &m, f);
+		r = links_walk(job, link_record, &m, f);
 	if (r == 0 && job->mode == OKV_APPLY && m.record.length != known)
 		r = okv_record_write(job->root, OKV_RECORD_LINKS, &m.record, f);
 	if (r == 0)
@@ -274,19 +274,19 @@ static int link_unmake(const struct okv_job *job, struct okv_outcome *outcome, c
 {
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
-	enum standing standing;
+	enum link_state state;
 
-	if (link_look(job->root, path, target, &standing, &dir, leaf, f) < 0)
+	if (link_look(job->root, path, target, &state, &dir, leaf, f) < 0)
 		return -1;
 	/* Remove temporary files of a run that was killed while it made this one. */
-	if (job->mode == OKV_APPLY && standing != STANDING_NOWHERE && fs_stage_sweep(dir, leaf, f) < 0)
+	if (job->mode == OKV_APPLY && state != LINK_NO_DIRECTORY && fs_stage_sweep(dir, leaf, f) < 0)
 		return -1;
-	if (standing != STANDING_OURS)
+	if (state != LINK_OURS)
 		return 0;
 	if (job->mode == OKV_APPLY && (unlinkat(dir, leaf, 0) < 0 || fsync(dir) < 0))
 		return fault_errno(f, errno, "cannot remove link '%s'", SHOWN(path));
 	outcome->links++;
-	okv_job_tell(job, "%s: removed", SHOWN(path));
+	okv_job_report(job, "%s: removed", SHOWN(path));
 	return 0;
 }
 
@@ -334,14 +334,14 @@ int okv_links_preserve(const struct okv_job *job, struct preserved *preserved, s
 
 		if (!fixed[i].preserved)
 			continue;
-		enum standing standing;
+		enum link_state state;
 		bool coming = false;
-		if (link_look(job->root, fixed[i].path, fixed[i].target, &standing, &dir, leaf, f) < 0)
+		if (link_look(job->root, fixed[i].path, fixed[i].target, &state, &dir, leaf, f) < 0)
 			return -1;
-		if (standing == STANDING_NOTHING && job->mode == OKV_PLAN &&
+		if (state == LINK_FREE && job->mode == OKV_PLAN &&
 		    fs_existence(job->root, fixed[i].target, &coming, f) < 0)
 			return -1;
-		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) &&
+		if ((state == LINK_OURS || state == LINK_FOREIGN || coming) &&
 		    (preserved_add(preserved, fixed[i].path, f) < 0 ||
 		     (fixed[i].kind == KIND_COPY && preserved_add(preserved, OKV_POST_WANTED, f) < 0)))
 			return -1;

@@ -399,7 +399,7 @@ static int library_follow(struct finding_needs *n, const char *path, const char 
 
 /* --- the files that name paths ------------------------------------------------------------------------------------ */
 
-static void about(struct finding_needs *n, enum okv_need_kind kind, size_t line, const char *reason)
+static void origin_set(struct finding_needs *n, enum okv_need_kind kind, size_t line, const char *reason)
 {
 	n->kind = kind;
 	n->line = line;
@@ -439,16 +439,16 @@ static int generic_follow(struct finding_needs *n, struct fault *f)
 		return -1;
 	const char *library = assign_value(&conf, "PKCS11_LIB_LOC");
 	const char *environment = assign_value(&env, "LD_LIBRARY_PATH");
-	about(n, OKV_NEED_LIBRARY, assign_line_number(&conf, "PKCS11_LIB_LOC"), "PKCS11_LIB_LOC");
+	origin_set(n, OKV_NEED_LIBRARY, assign_line_number(&conf, "PKCS11_LIB_LOC"), "PKCS11_LIB_LOC");
 	int r = library != NULL ? library_follow(n, library, environment, f) : 0;
 	/* The library that wiring will put there. */
-	about(n, OKV_NEED_CLIENT, 0, "PKCS11_LIB");
+	origin_set(n, OKV_NEED_CLIENT, 0, "PKCS11_LIB");
 	if (r == 0 && (library == NULL || strcmp(library, n->job->settings->pkcs11_lib) != 0))
 		r = library_follow(n, n->job->settings->pkcs11_lib, environment, f);
 	for (size_t i = 0; r == 0 && i < env.count; i++) {
 		if (env.lines[i].kind != ASSIGN_VALUE)
 			continue;
-		about(n, OKV_NEED_SETTING, i + 1, env.lines[i].name);
+		origin_set(n, OKV_NEED_SETTING, i + 1, env.lines[i].name);
 		r = setting_follow(n, &env.lines[i], f);
 	}
 	return r;
@@ -460,7 +460,7 @@ static int entry_follow(struct finding_needs *n, const struct chrystoki_line *li
 	const char *path = line->value;
 	char end[PATH_MAX];
 
-	about(n, OKV_NEED_ENTRY, n->line, line->name);
+	origin_set(n, OKV_NEED_ENTRY, n->line, line->name);
 	if (text_starts(line->name, "LibUNIX"))
 		return library_follow(n, path, NULL, f);
 	if (chrystoki_spelling(line) == NULL && (is_log(line->name) || is_passing(path) || is_system_file(path)))
@@ -501,7 +501,7 @@ static int link_visit(void *context, const void *state, const struct fs_walk_ent
 		return entry->mount ? FS_WALK_PASS : FS_WALK_ENTER;
 	if (entry->status->st_uid != 0)
 		return FS_WALK_PASS;
-	about(n, OKV_NEED_LINK, 0, entry->path);
+	origin_set(n, OKV_NEED_LINK, 0, entry->path);
 	if (path_follow(n, entry->path, end, f) < 0)
 		return -1;
 	/* A link to a file of the system finds the next system's. */
@@ -542,7 +542,7 @@ int okv_needs_find(const struct okv_job *job, struct okv_needs *ret_needs, struc
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(always) / sizeof(always[0]); i++) {
-		about(&n, OKV_NEED_CLIENT, 0, always[i]);
+		origin_set(&n, OKV_NEED_CLIENT, 0, always[i]);
 		/* Even if it does not exist: wiring may come before the client. */
 		r = need_add(&n, always[i], f) < 0 ? -1 : path_follow(&n, always[i], end, f);
 	}

@@ -77,7 +77,7 @@ int okv_value_set(const struct okv_job *job, const char *file, const char *name,
 
 	int r = path_find(job, file, &edit.path, f) < 0 || okv_edit(job, &edit, &changed, f) < 0 ? -1 : 0;
 	if (r == 0 && changed)
-		okv_job_tell(job, "%s: %s", edit.path, text_string(&setting.change));
+		okv_job_report(job, "%s: %s", edit.path, text_string(&setting.change));
 	else if (r == 0)
 		report_say(job->report, REPORT_RESULT, "%s: %s already has this value", edit.path, name);
 	text_done(&setting.change);

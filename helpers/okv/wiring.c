@@ -491,12 +491,12 @@ static int finish(const struct okv_outcome *outcome, const struct fault *first, 
 	return -1;
 }
 
-static void lines_tell(const struct okv_job *job, const struct text *lines)
+static void lines_report(const struct okv_job *job, const struct text *lines)
 {
 	struct text_line line;
 
 	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);)
-		okv_job_tell(job, "%.*s", (int)line.length, line.bytes);
+		okv_job_report(job, "%.*s", (int)line.length, line.bytes);
 }
 
 static void file_edit(const struct okv_job *job, const struct wiring_options *wanted, enum wiring_file file,
@@ -528,8 +528,8 @@ static void file_edit(const struct okv_job *job, const struct wiring_options *wa
 			failure_keep(job, outcome, &now, first);
 		if (changed) {
 			outcome->files++;
-			lines_tell(job, &work.changes);
-			okv_job_tell(job, "%s: %s", files[file].path, words[wanted->direction]);
+			lines_report(job, &work.changes);
+			okv_job_report(job, "%s: %s", files[file].path, words[wanted->direction]);
 		}
 	}
 	text_done(&work.before);
@@ -596,7 +596,7 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 }
 
 /* Was this node wired?  A record or the block shows it; if not, the entries of PRESERVED_FILES are somebody else's. */
-static int wiring_is_traced(const struct okv_job *job, bool *ret_traced, struct fault *f)
+static int node_was_wired(const struct okv_job *job, bool *ret_wired, struct fault *f)
 {
 	enum okv_wiring wiring;
 	TEXT_AUTO script = { 0 };
@@ -607,23 +607,23 @@ static int wiring_is_traced(const struct okv_job *job, bool *ret_traced, struct 
 	if (wiring == OKV_WIRING_NONE && fs_read_config(job->root, OKV_MID, &script, &cause) < 0 &&
 	    fs_absence(&cause, f) < 0)
 		return -1;
-	*ret_traced = wiring != OKV_WIRING_NONE || strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL;
+	*ret_wired = wiring != OKV_WIRING_NONE || strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL;
 	return 0;
 }
 
 static int wiring_remove_files(const struct okv_job *job, enum direction direction, struct okv_outcome *ret_outcome,
 			       struct fault *f)
 {
-	bool traced;
+	bool wired;
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault first = { 0 }, now = { 0 };
 
 	if (okv_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
 		return -1;
-	if (wiring_is_traced(job, &traced, f) < 0)
+	if (node_was_wired(job, &wired, f) < 0)
 		return -1;
 	/* Before the links are removed: they tell which entries of PRESERVED_FILES are ours. */
-	if (outcome.scope != OKV_SCOPE_NO_INTERFACE && traced)
+	if (outcome.scope != OKV_SCOPE_NO_INTERFACE && wired)
 		files_edit(job, direction, &outcome, &first);
 	if (okv_links_remove(job, &outcome, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);

@@ -119,7 +119,7 @@ static int order_write(const struct okv_job *job, const struct text *order, bool
 	if (fs_read_file(job->root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, UNIT_MAX, &now, NULL, &ignored) == 0 &&
 	    strcmp(text_string(&now), text_string(order)) == 0)
 		return 0;
-	okv_job_tell(job, "%s: at boot, before OKV's own services", AUTOSTART_UNIT_ORDER);
+	okv_job_report(job, "%s: at boot, before OKV's own services", AUTOSTART_UNIT_ORDER);
 	*changed = true;
 	if (job->mode == OKV_PLAN)
 		return 0;
@@ -161,7 +161,7 @@ int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault 
 		return -1;
 	}
 	if (linked)
-		okv_job_tell(job, "%s: post-upgrade runs at the next boot", AUTOSTART_UNIT_WANTED);
+		okv_job_report(job, "%s: post-upgrade runs at the next boot", AUTOSTART_UNIT_WANTED);
 	*ret_changed = changed || linked;
 	return 0;
 }
@@ -210,7 +210,7 @@ int autostart_disable(const struct okv_job *job, bool *ret_changed, struct fault
 		return -1;
 	}
 	if (changed)
-		okv_job_tell(job, "%s: removed, post-upgrade does not run at boot any more", AUTOSTART_UNIT_WANTED);
+		okv_job_report(job, "%s: removed, post-upgrade does not run at boot any more", AUTOSTART_UNIT_WANTED);
 	*ret_changed = changed || order;
 	return 0;
 }

@@ -607,7 +607,7 @@ const struct hsm_slot *snapshot_slot_lost(const struct snapshot *old, const stru
 	for (const struct hsm_slot *was = old->slots; was < old->slots + old->slot_count; was++) {
 		bool found = false;
 		for (size_t i = 0; !found && i < now->slot_count; i++)
-			found = now->slots[i].usable && hsm_slot_is_meant(&now->slots[i], was->label, was->serial);
+			found = now->slots[i].usable && hsm_slot_matches(&now->slots[i], was->label, was->serial);
 		if (!found)
 			return was;
 	}

@@ -253,7 +253,7 @@ static void what_was_exchanged_is_not_judged_by_the_other_file(void **state)
 		MUST(file_look(&s, &entry, &f));
 		assert_int_equal(s.found.count, 1);
 		/* Nothing that would have its further names removed. */
-		assert_true(s.found.items[0].kind == OKV_LEFTOVER_UNSEEN || s.found.items[0].called);
+		assert_true(s.found.items[0].kind == OKV_LEFTOVER_UNSEEN || s.found.items[0].named_only);
 		okv_leftovers_done(&s.found);
 	}
 }
