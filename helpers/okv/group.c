@@ -434,10 +434,9 @@ int okv_processes_without_group(const struct okv_job *job, const char *user, siz
 	if (p.count > REPORTED_MAX)
 		report_say(job->report, REPORT_WARNING, "and %zu more processes", p.count - REPORTED_MAX);
 	if (p.count > 0)
-		report_say(
-			job->report, REPORT_WARNING,
-			"a process keeps the groups it started with: reboot, as the integration guide requires after "
-			"adding the user");
+		report_say(job->report, REPORT_WARNING,
+			   "a process keeps the groups it started with: once okv-luna slots shows the slots, reboot, "
+			   "as the integration guide requires after adding the user");
 	*ret_count = p.count;
 	return 0;
 }

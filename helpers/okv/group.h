@@ -52,8 +52,8 @@ int okv_member_remove(const struct okv_job *job, bool *ret_changed, struct fault
 /*
  * Finds running processes of `user` in this tree (with the same root directory) that lack the group: a process gets its
  * groups at login, so a new one takes effect when it is started again.  Each is a warning, followed by the integration
- * guide's rule: reboot.  *ret_count: how many; 0 if there is no such user or group, and 0 with a warning if /proc is
- * not mounted.
+ * guide's rule, once the slots show: reboot.  *ret_count: how many; 0 if there is no such user or group, and 0 with a
+ * warning if /proc is not mounted.
  */
 int okv_processes_without_group(const struct okv_job *job, const char *user, size_t *ret_count, struct fault *f);
 
