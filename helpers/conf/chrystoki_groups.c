@@ -1,5 +1,6 @@
 #include "conf/chrystoki_groups.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,14 +144,35 @@ static int family_set(struct chrystoki *c, enum chrystoki_family_kind kind, cons
 	return 0;
 }
 
+/* Perhaps with the interface: fe80::1%eth0. */
+static bool is_ipv6(const char *value)
+{
+	char address[INET6_ADDRSTRLEN] = "";
+	struct in6_addr ignored;
+	const size_t length = strcspn(value, "%");
+
+	if (length >= sizeof(address))
+		return false;
+	memcpy(address, value, length);
+	return inet_pton(AF_INET6, address, &ignored) == 1;
+}
+
+/* What ends in a number is an address to every resolver, so 10.0.0.256 is the name of no host. */
 static bool is_host(const char *value)
 {
 	const size_t length = strlen(value);
-	const char *colon = strchr(value, ':');
+	const char *last = strrchr(value, '.');
+	const char *label = last != NULL ? last + 1 : value;
+	struct in_addr ignored;
 
-	/* An IPv6 address has at least two colons. */
-	return length > 0 && length <= HOST_MAX && (colon == NULL || strchr(colon + 1, ':') != NULL) &&
-	       strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:%") == length;
+	if (length == 0 || length > HOST_MAX)
+		return false;
+	if (strchr(value, ':') != NULL)
+		return is_ipv6(value);
+	if (label[0] != '\0' && label[strspn(label, "0123456789")] == '\0')
+		return inet_aton(value, &ignored) != 0;
+	return value[0] != '.' && strstr(value, "..") == NULL &&
+	       strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._") == length;
 }
 
 static bool is_port(const char *value)
