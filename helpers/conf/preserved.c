@@ -65,10 +65,62 @@ bool preserved_same(const char *a, const char *b)
 	return preserved_within(a, b) && preserved_within(b, a);
 }
 
+/* An old one must not come over that of a new release.  Equal: software that was added later may lie below it. */
+static bool is_system(const char *path)
+{
+	static const char *const places[] = {
+		"/",
+		"/bin",
+		"/boot",
+		"/dev",
+		"/etc",
+		"/etc/systemd",
+		"/lib",
+		"/lib64",
+		"/proc",
+		"/run",
+		"/sbin",
+		"/sys",
+		"/tmp",
+		"/usr",
+		"/usr/bin",
+		"/usr/lib",
+		"/usr/lib/systemd",
+		"/usr/lib64",
+		"/usr/libexec",
+		"/usr/local",
+		"/usr/sbin",
+		"/usr/share",
+		"/var",
+		"/var/lib",
+		"/etc/fstab",
+		"/etc/group",
+		"/etc/gshadow",
+		"/etc/ld.so.cache",
+		"/etc/passwd",
+		"/etc/shadow",
+		"/etc/os-release",
+		"/etc/machine-id",
+		"/etc/nsswitch.conf",
+		"/etc/pam.d",
+		"/etc/systemd/system",
+		"/usr/lib/modules",
+		"/var/lib/rpm",
+	};
+	static const char *const trees[] = { "/boot", "/dev", "/proc", "/run", "/sys" };
+	bool is = false;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		is = is || preserved_same(path, places[i]);
+	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
+		is = is || preserved_within(path, trees[i]);
+	return is;
+}
+
 const char *preserved_holder(const struct preserved *p, const char *path)
 {
 	for (size_t i = 0; i < p->count; i++)
-		if (preserved_within(path, p->paths[i]))
+		if (preserved_within(path, p->paths[i]) && !is_system(p->paths[i]))
 			return p->paths[i];
 	return NULL;
 }
@@ -92,7 +144,7 @@ const char *preserved_holder_of(const struct preserved *p, size_t index)
 
 	for (size_t i = 0; i < p->count; i++)
 		if (i != index && preserved_within(path, p->paths[i]) &&
-		    (i < index || !preserved_same(path, p->paths[i])))
+		    (i < index || !preserved_same(path, p->paths[i])) && !is_system(p->paths[i]))
 			return p->paths[i];
 	return NULL;
 }
@@ -100,11 +152,28 @@ const char *preserved_holder_of(const struct preserved *p, size_t index)
 void preserved_reduce(struct preserved *p)
 {
 	for (size_t i = p->count; i-- > 0;) {
-		if (preserved_holder_of(p, i) == NULL)
+		if (p->paths[i][0] != '\0' && preserved_holder_of(p, i) == NULL)
 			continue;
 		free(p->paths[i]);
 		memmove(p->paths + i, p->paths + i + 1, (--p->count - i) * sizeof(*p->paths));
 	}
+}
+
+bool preserved_trim(struct preserved *p)
+{
+	bool trimmed = false;
+
+	for (size_t i = 0; i < p->count; i++) {
+		char *path = p->paths[i];
+		const size_t first = strspn(path, " ");
+		size_t end = strlen(path);
+		while (end > first && path[end - 1] == ' ')
+			end--;
+		trimmed = trimmed || first > 0 || path[end] != '\0';
+		memmove(path, path + first, end - first);
+		path[end - first] = '\0';
+	}
+	return trimmed;
 }
 
 bool preserved_has_dots(const char *path)
@@ -128,8 +197,8 @@ enum preserved_flaw preserved_judge(const char *path)
 		return PRESERVED_FLAW_BYTES;
 	if (path[0] != '/')
 		return PRESERVED_FLAW_RELATIVE;
-	if (strspn(path, "/") == length)
-		return PRESERVED_FLAW_ROOT;
+	if (is_system(path))
+		return PRESERVED_FLAW_SYSTEM;
 	if (strpbrk(path, "*?[") != NULL)
 		return PRESERVED_FLAW_WILDCARD;
 	return preserved_has_dots(path) ? PRESERVED_FLAW_DOTS : PRESERVED_FLAW_NONE;
@@ -142,7 +211,7 @@ const char *preserved_flaw_text(enum preserved_flaw flaw)
 		[PRESERVED_FLAW_RELATIVE] = "it is not a full path",
 		[PRESERVED_FLAW_WILDCARD] = "it holds a wildcard, and wildcards are not expanded",
 		[PRESERVED_FLAW_DOTS] = "it passes through '.' or '..'",
-		[PRESERVED_FLAW_ROOT] = "it is the root directory itself",
+		[PRESERVED_FLAW_SYSTEM] = "it is the operating system's own",
 		[PRESERVED_FLAW_BYTES] =
 			"it holds blanks at an end, control characters or characters that are not ASCII",
 	};

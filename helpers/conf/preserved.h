@@ -31,23 +31,29 @@ void preserved_print(const struct preserved *p, struct text *out);
 bool preserved_within(const char *path, const char *entry);
 /* Do both name the same place, however many slashes they have? */
 bool preserved_same(const char *a, const char *b);
-/* The first entry that equals or contains the path, or NULL. */
+/*
+ * The first entry that equals or contains the path, or NULL.  The operating system's own (PRESERVED_FLAW_SYSTEM) holds
+ * nothing: it has to go from the list.
+ */
 const char *preserved_holder(const struct preserved *p, const char *path);
 bool preserved_has(const struct preserved *p, const char *path);
 
 /* Appends the path as it is spelt, unless the same path is there already. */
 int preserved_add(struct preserved *p, const char *path, struct fault *f);
-/* Another entry that contains entry `index`, or an earlier one that equals it; NULL if there is none. */
+/* As preserved_holder, of entry `index`: another entry that contains it, or an earlier one that equals it. */
 const char *preserved_holder_of(const struct preserved *p, size_t index);
-/* Drops every entry that has such a holder; of equal entries the first stays. */
+/* Drops every entry that is empty or has such a holder; of equal entries the first stays. */
 void preserved_reduce(struct preserved *p);
+
+/* Takes the blanks from both ends of each entry; true if there were any. */
+bool preserved_trim(struct preserved *p);
 
 enum preserved_flaw {
 	PRESERVED_FLAW_NONE,
 	PRESERVED_FLAW_RELATIVE, /* does not begin with '/' */
 	PRESERVED_FLAW_WILDCARD, /* '*', '?' or '[', which OKV takes literally */
 	PRESERVED_FLAW_DOTS,     /* a component "." or ".." */
-	PRESERVED_FLAW_ROOT,     /* "/" alone */
+	PRESERVED_FLAW_SYSTEM,   /* the operating system's own: "/", "/usr/lib64", "/etc/passwd" */
 	PRESERVED_FLAW_BYTES,    /* a leading or trailing blank, control or non-ASCII characters */
 };
 enum preserved_flaw preserved_judge(const char *path);

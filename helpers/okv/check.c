@@ -327,10 +327,12 @@ static int assign_fix(void *context, const struct text *now, struct text *ret_te
 		if (preserved_parse(&p, listed, f) < 0)
 			return -1;
 		const size_t count = p.count;
+		const bool trimmed = preserved_trim(&p);
 		preserved_reduce(&p);
 		preserved_print(&p, &value);
 		if (text_check(&value, f) < 0 ||
-		    (p.count != count && assign_set(&a, "PRESERVED_FILES", text_string(&value), &changed, f) < 0))
+		    ((trimmed || p.count != count) &&
+		     assign_set(&a, "PRESERVED_FILES", text_string(&value), &changed, f) < 0))
 			return -1;
 	}
 	assign_print(&a, ret_text);

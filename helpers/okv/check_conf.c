@@ -152,7 +152,7 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 
 static const char *const preserved_words[] = {
 	[PRESERVED_FLAW_WILDCARD] = "preserved-wildcard", [PRESERVED_FLAW_RELATIVE] = "preserved-relative",
-	[PRESERVED_FLAW_DOTS] = "preserved-dots",         [PRESERVED_FLAW_ROOT] = "preserved-root",
+	[PRESERVED_FLAW_DOTS] = "preserved-dots",         [PRESERVED_FLAW_SYSTEM] = "preserved-system",
 	[PRESERVED_FLAW_BYTES] = "preserved-bytes",
 };
 
@@ -165,9 +165,15 @@ static bool leads_inside(const struct okv_checking *c, const char *path, struct 
 	       preserved_holder(&c->preserved, place->path) != NULL;
 }
 
-static void entry_check(struct okv_checking *c, size_t index, size_t line)
+/* A flaw that a remedy of our own removes: what is left without the blanks is a path. */
+static bool is_only_blank(const struct okv_checking *c, size_t index)
 {
-	const char *path = c->preserved.paths[index];
+	return preserved_judge(c->preserved.paths[index]) == PRESERVED_FLAW_NONE;
+}
+
+/* `path` is the entry as it is spelt, of which c->preserved has the trimmed form. */
+static void entry_check(struct okv_checking *c, const char *path, size_t index, size_t line)
+{
 	const enum preserved_flaw flaw = preserved_judge(path);
 	const char *holder = preserved_holder_of(&c->preserved, index);
 	const bool joined = strstr(path, ",/") != NULL || strstr(path, ";/") != NULL || strstr(path, " /") != NULL;
@@ -175,11 +181,20 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 	struct fault absent = { 0 };
 	struct stat status;
 
+	if (flaw == PRESERVED_FLAW_SYSTEM) {
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, preserved_words[flaw],
+					 "an OS major upgrade could put old files over those of the new system",
+					 "remove it from the list, which is for files of the HSM client"),
+			    line, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw));
+		return;
+	}
 	if (flaw != PRESERVED_FLAW_NONE) {
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, preserved_words[flaw],
 					 "what it should list is not carried over in an OS major upgrade",
-					 "list a full path, and directories as a whole"),
+					 is_only_blank(c, index) ? FINDING_FIX_IT
+								 : "list a full path, and directories as a whole"),
 			    line, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw));
 		return;
 	}
@@ -229,14 +244,16 @@ static void preserved_check(struct okv_checking *c, const struct assign *a)
 	const char *value =
 		key_read(c, a, "PRESERVED_FILES", "an OS major upgrade carries nothing of the HSM client over");
 	const size_t line = assign_line_number(a, "PRESERVED_FILES");
+	PRESERVED_AUTO spelt = { 0 };
 
 	if (value == NULL)
 		return;
-	if (preserved_parse(&c->preserved, value, &ignored) < 0)
+	if (preserved_parse(&c->preserved, value, &ignored) < 0 || preserved_parse(&spelt, value, &ignored) < 0)
 		c->found->failed = true;
 	c->preserves = !c->found->failed;
-	for (size_t i = 0; i < c->preserved.count; i++)
-		entry_check(c, i, line);
+	(void)preserved_trim(&c->preserved);
+	for (size_t i = 0; c->preserves && i < spelt.count; i++)
+		entry_check(c, spelt.paths[i], i, line);
 }
 
 static const struct {

@@ -184,10 +184,23 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	finds FAIL preserved-relative $G/okv_hsm.conf "$line"
 	set_list /usr/../x
 	finds FAIL preserved-dots $G/okv_hsm.conf "$line"
-	set_list /
-	finds FAIL preserved-root $G/okv_hsm.conf "$line"
+	for path in / /etc /usr/lib64 /etc/passwd; do
+		set_list $path
+		finds FAIL preserved-system $G/okv_hsm.conf "$line"
+		# Its own files are not said to be inside it, nor dropped for it.
+		lacks preserved-inside
+		run -1 "$config" --root "$root" check --fix
+		lacks preserved-lacks
+	done
 	set_list /ä
 	finds FAIL preserved-bytes $G/okv_hsm.conf "$line"
+	[[ $output != *'check --fix'* ]]
+	# A list as people write one: what is meant is plain, so nothing is said to be missing.
+	set_list ''
+	sed -i '/^PRESERVED_FILES/s/:/ : /g' "$conf"
+	finds FAIL preserved-bytes $G/okv_hsm.conf "$line"
+	lacks preserved-lacks
+	fixed preserved-bytes
 	set_list /nowhere
 	finds WARN preserved-missing $G/okv_hsm.conf "$line"
 	set_list "/nowhere,/etc/Chrystoki.conf"

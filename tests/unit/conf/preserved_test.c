@@ -78,6 +78,33 @@ static void the_holder_of_a_path_is_the_entry_that_covers_it(void **state)
 	assert_null(preserved_holder(&p, "/etc/Chrystoki.conf.old"));
 }
 
+/* What has to go from the list is no reason to drop what has to stay. */
+static void the_operating_system_holds_nothing(void **state)
+{
+	PRESERVED_AUTO p = parsed("/:/etc:/usr/lib64:/etc/Chrystoki.conf:/usr/lib64/luna/x.so");
+	TEXT_AUTO printed = { 0 };
+
+	(void)state;
+	assert_string_equal(preserved_holder(&p, "/etc/Chrystoki.conf"), "/etc/Chrystoki.conf");
+	assert_null(preserved_holder(&p, "/etc/other"));
+	preserved_reduce(&p);
+	preserved_print(&p, &printed);
+	assert_string_equal(text_string(&printed), "/:/etc:/usr/lib64:/etc/Chrystoki.conf:/usr/lib64/luna/x.so");
+}
+
+static void blanks_at_both_ends_of_an_entry_are_trimmed(void **state)
+{
+	PRESERVED_AUTO p = parsed(" /a: /b  :/c d:  ");
+	TEXT_AUTO printed = { 0 };
+
+	(void)state;
+	assert_true(preserved_trim(&p));
+	assert_false(preserved_trim(&p));
+	preserved_reduce(&p);
+	preserved_print(&p, &printed);
+	assert_string_equal(text_string(&printed), "/a:/b:/c d");
+}
+
 static void every_flaw_of_an_entry_is_named(void **state)
 {
 	static const struct {
@@ -94,8 +121,14 @@ static void every_flaw_of_an_entry_is_named(void **state)
 		{ "/usr/[s]afenet", PRESERVED_FLAW_WILDCARD },
 		{ "/usr/../etc", PRESERVED_FLAW_DOTS },
 		{ "/usr/.", PRESERVED_FLAW_DOTS },
-		{ "/", PRESERVED_FLAW_ROOT },
-		{ "//", PRESERVED_FLAW_ROOT },
+		{ "/", PRESERVED_FLAW_SYSTEM },
+		{ "//", PRESERVED_FLAW_SYSTEM },
+		{ "/usr/lib64/", PRESERVED_FLAW_SYSTEM },
+		{ "/etc/passwd", PRESERVED_FLAW_SYSTEM },
+		{ "/dev/shm/x", PRESERVED_FLAW_SYSTEM },
+		{ "/usr/lib64/libCryptoki2_64.so", PRESERVED_FLAW_NONE },
+		{ "/etc/systemd/system/x.service", PRESERVED_FLAW_NONE },
+		{ "/opt", PRESERVED_FLAW_NONE },
 		{ " /etc/x", PRESERVED_FLAW_BYTES },
 		{ "/etc/x ", PRESERVED_FLAW_BYTES },
 		{ "/etc/\xc3\xa4", PRESERVED_FLAW_BYTES },
@@ -117,6 +150,8 @@ int main(void)
 		cmocka_unit_test(inside_means_whole_components),
 		cmocka_unit_test(reducing_drops_what_lies_inside_another_entry_wherever_it_stands),
 		cmocka_unit_test(the_holder_of_a_path_is_the_entry_that_covers_it),
+		cmocka_unit_test(the_operating_system_holds_nothing),
+		cmocka_unit_test(blanks_at_both_ends_of_an_entry_are_trimmed),
 		cmocka_unit_test(every_flaw_of_an_entry_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
