@@ -17,7 +17,10 @@ config_setup() {
 }
 
 # library_make FILE: one that a loader maps.
-library_make() { "${CC:-cc}" -shared -nostdlib -x c -o "$1" - </dev/null; }
+library_make() {
+	: "${CC:=cc}"
+	$CC -shared -nostdlib -x c -o "$1" - </dev/null
+}
 
 # A client's key and its certificate, and a second pair; made once for all tests.
 pair_make() {
