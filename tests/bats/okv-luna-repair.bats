@@ -760,7 +760,7 @@ acl() {
 	sed -i /oracle/d "$root/etc/passwd"
 	printf 'hsmusers:x:986:\n' >>"$root/etc/group"
 	run -6 "$repair" --root "$root"
-	[[ $output == *"there is no user 'oracle'; OKV_USER in okv-luna.conf"* ]]
+	[[ $output == *"there is no user 'oracle'; set OKV_USER in okv-luna.conf"* ]]
 	is cert '0:0 0755'
 }
 
