@@ -75,8 +75,10 @@ static void the_three_keys_are_set_and_the_list_is_a_union(void **state)
 	assert_applies(WIRING_CONF, KEYS "PRESERVED_FILES=\"/keep:/usr/safenet/lunaclient/lib/x.so:/opt/okv-luna/\"",
 		       KEYS "PRESERVED_FILES=\"/keep:/opt/okv-luna/:/usr/safenet/lunaclient:/etc/Chrystoki.conf:/usr/"
 			    "sbin/okv-luna\"");
-	assert_applies(WIRING_CONF, KEYS "PRESERVED_FILES=\"/usr\"\n",
-		       KEYS "PRESERVED_FILES=\"/usr:/etc/Chrystoki.conf:/opt/okv-luna\"\n");
+	assert_applies(WIRING_CONF, KEYS "PRESERVED_FILES=\"/usr/safenet\"\n",
+		       KEYS "PRESERVED_FILES=\"/usr/safenet:/etc/Chrystoki.conf:/opt/okv-luna:/usr/sbin/okv-luna\"\n");
+	/* The operating system's own has to go from the list, so it covers nothing. */
+	assert_applies(WIRING_CONF, KEYS "PRESERVED_FILES=\"/usr\"\n", KEYS "PRESERVED_FILES=\"/usr:" OURS "\"\n");
 }
 
 static void the_environment_names_the_directory_of_the_configuration(void **state)
