@@ -196,8 +196,7 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 		time_format(status.st_mtim.tv_sec, made);
 		report_say(act->report, REPORT_WARNING,
 			   "'%s' was made at %s, more than a day ago; if in doubt, create it again on this node's "
-			   "console: HSM "
-			   "page, Create Bundle",
+			   "console: HSM page, Create Bundle",
 			   SETTINGS_BUNDLE, made);
 	}
 	h->created = act->now;

@@ -174,8 +174,7 @@ static const struct {
 				"OKV 21.3 or later: the generic HSM files apply, to Luna clients 7 and later" },
 	[OKV_SCOPE_NO_INTERFACE] = { "no-interface",
 				     "OKV 21.2 and earlier have no generic HSM interface, so an OS major upgrade "
-				     "preserves "
-				     "nothing of the client; choose the vendor on the console's HSM page" },
+				     "preserves nothing of the client; choose the vendor on the console's HSM page" },
 	[OKV_SCOPE_CLIENT_V6] = { "client-v6",
 				  "the Luna client is v6.x or older: it needs no group, no generic files and no modes "
 				  "from okv-luna; choose the vendor on the console's HSM page" },

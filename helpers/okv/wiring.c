@@ -45,7 +45,7 @@ static void wiring_options_done(struct wiring_options *options)
 	text_done(&options->config_directory);
 }
 
-/* A file before and after applying; `known` is false if there is no record of it. */
+/* What wiring recorded of a file: its text before and after.  `known` is false if it recorded nothing. */
 struct wiring_record {
 	bool known;
 	struct text before, after;

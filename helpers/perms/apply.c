@@ -275,8 +275,7 @@ static void result_report(struct perms_run *run, const struct perms_record *reco
 	case ENTRY_WRITTEN:
 		perms_leave(run, PERMS_LEFT_STRANGER, path,
 			    "'%s' is being written by others, so it gets no new owner, set-id or x bit; run this again "
-			    "when "
-			    "nobody has it open",
+			    "when nobody has it open",
 			    SHOWN(path));
 		return;
 	case ENTRY_LINKED:
@@ -426,8 +425,7 @@ static int labels_restore(struct perms_run *run, struct perms_journal *journal, 
 	if (restorecon_run(run->root, list, &trouble) < 0)
 		perms_leave(run, PERMS_LEFT_FAILED, "/",
 			    "SELinux is enabled, but %s, so labels were not restored; restore them with restorecon -R "
-			    "on the "
-			    "Luna client and its Chrystoki.conf",
+			    "on the Luna client and its Chrystoki.conf",
 			    trouble.text);
 	return 0;
 }
